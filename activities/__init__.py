@@ -1,0 +1,1 @@
+"""What touches the world, as Temporal activities that take their ports by constructor."""

@@ -1,0 +1,257 @@
+"""One attempt of an activity: what earlier ones left in the heartbeat record, its own beats, and how it fails.
+
+The SDK's `activity.heartbeat` is never called: it throttles, and what it sends late would overwrite the fence. Beats
+here are raw, awaited and sent one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Literal, NoReturn, TypeVar
+
+from temporalio import activity
+from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
+
+from tether.errors import ErrorKind, RunError
+from tether.records import Beat, ModelFailure, Spent, ToolFailure
+from tether.step import FailedAttempt
+
+T = TypeVar("T")
+Why = Literal["deadline", "cancelled", "superseded", "paused", "shutdown"]
+
+BEATS_PER_TIMEOUT = 4
+LONGEST_BEAT_SECONDS = 5.0
+FENCE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
+WAIT_SECONDS = 5.0
+"""How soon an attempt that only waited is made again."""
+
+
+class Interrupted(Exception):
+    """The work was cut off.
+
+    Attributes:
+        why: `deadline`: its time was over; `cancelled`: the run cancelled it; `superseded`: the server has given this
+            attempt up, nobody listens any more; `paused`: somebody paused or reset the activity, or the server can't be
+            reached: another attempt follows; `shutdown`: this worker stops.
+    """
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why: Why = why
+
+
+class Attempt:
+    """This attempt of the activity that is being executed.
+
+    Args:
+        client: The worker's own client.
+        before: Attempts of the same call that were made in earlier activities.
+    """
+
+    def __init__(self, client: Client, before: tuple[FailedAttempt, ...] = ()) -> None:
+        info = activity.info()
+        self._client = client
+        self._token = info.task_token
+        self._info = info
+        self._begun = time.monotonic()
+        earlier = Beat.model_validate(info.heartbeat_details[0]) if info.heartbeat_details else None
+        self._waited = earlier.waited if earlier else 0
+        self._active_before = earlier.active_ms if earlier else 0
+        self._entered = earlier.entered if earlier else 0
+        self._detail = ""
+        self._phase: Literal["started", "entered", "failed", "waiting"] = "started"
+        self._beating = asyncio.Lock()
+        self.failed = _failed(before, earlier, info.attempt)
+        self.number = len(before) + info.attempt - self._waited
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an earlier attempt passed the fence and its outcome is unknown."""
+        return self._entered > 0
+
+    @property
+    def attempt_ms(self) -> int:
+        """How long this attempt has run."""
+        return round((time.monotonic() - self._begun) * 1000)
+
+    @property
+    def active_ms(self) -> int:
+        """How long all attempts of this activity have run."""
+        return self._active_before + self.attempt_ms
+
+    @property
+    def spent(self) -> Spent:
+        """What the attempts took."""
+        return Spent(active_ms=self.active_ms, attempts=self.number, failed=self.failed)
+
+    def left_ms(self, active_ms: int) -> int:
+        """What is left of the run's active time."""
+        return active_ms - self.active_ms
+
+    def tell(self, detail: str) -> None:
+        """Set what the next beat says of the handler's progress."""
+        self._detail = detail
+
+    async def enter(self) -> None:
+        """Pass the fence: from now on the handler may have acted.
+
+        Raises:
+            Interrupted: The server has given this attempt up, wants it stopped, or can't be reached: the handler must
+                not be called.
+        """
+        self._phase = "entered"
+        before, self._entered = self._entered, self._info.attempt
+        why = await self._fence()
+        if why is not None:
+            self._entered = before
+            raise Interrupted(why)
+
+    async def run(self, work: Awaitable[T], deadline_ms: int, *, yields: bool = True) -> T:
+        """Do the work while beating; stop it at its deadline, or when the server says so.
+
+        Args:
+            work: Cancelled when it is cut off.
+            deadline_ms: How long it may take.
+            yields: Whether it is cut off when somebody pauses the activity.
+
+        Raises:
+            Interrupted: It was cut off.
+        """
+        task = asyncio.ensure_future(work)
+        ticker = asyncio.create_task(self._tick(yields=yields))
+        try:
+            done, _ = await asyncio.wait(
+                {task, ticker}, timeout=max(0, deadline_ms) / 1000, return_when=asyncio.FIRST_COMPLETED
+            )
+            if task in done:
+                return task.result()
+            raise Interrupted(ticker.result() if ticker in done else "deadline")
+        except asyncio.CancelledError as error:
+            raise Interrupted("shutdown" if activity.is_worker_shutdown() else "cancelled") from error
+        finally:
+            ticker.cancel()
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await asyncio.wait({task}, timeout=1)
+
+    async def again(self, error: RunError, *, after: float | None = None, nothing_done: bool = False) -> NoReturn:
+        """Fail so that Temporal makes another attempt.
+
+        Args:
+            error: What went wrong.
+            after: Seconds to wait, where the other side named them.
+            nothing_done: Whether it is certain that the handler left nothing behind.
+        """
+        self.failed = (*self.failed, self._as_failed(error))
+        self._phase = "failed"
+        if nothing_done:
+            self._entered = 0
+        await self._leave_beat()
+        raise ApplicationError(
+            error.message, type=error.kind.value, next_retry_delay=None if after is None else timedelta(seconds=after)
+        ) from None
+
+    async def later(self, error: RunError, after: float = WAIT_SECONDS) -> NoReturn:
+        """Fail as an attempt that only waited: made again, counted nowhere."""
+        self._waited += 1
+        self._phase = "waiting"
+        await self._leave_beat()
+        raise ApplicationError(
+            error.message,
+            type=error.kind.value,
+            next_retry_delay=timedelta(seconds=after),
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
+
+    def give_up(self, error: RunError, details: ModelFailure | ToolFailure) -> NoReturn:
+        """Fail for good, with the record of it."""
+        raise ApplicationError(error.message, details, type=error.kind.value, non_retryable=True) from None
+
+    async def _fence(self) -> Why | None:
+        for pause in FENCE_PAUSES_SECONDS:
+            try:
+                return await self._beat()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return "superseded"
+                await asyncio.sleep(pause)
+        return "paused"
+
+    async def _tick(self, *, yields: bool) -> Why:
+        timeout = self._info.heartbeat_timeout
+        interval = LONGEST_BEAT_SECONDS
+        if timeout:
+            interval = min(LONGEST_BEAT_SECONDS, timeout.total_seconds() / BEATS_PER_TIMEOUT)
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                why = await self._beat()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return "superseded"
+                continue  # the server is away: the next beat tells, or the server's own timeout does
+            if why == "cancelled" or (why and yields):
+                return why
+
+    async def _leave_beat(self) -> None:
+        try:
+            await self._beat()
+        except RPCError as error:
+            activity.logger.warning("the record of a failed attempt could not be left: %s", error.message)
+
+    async def _beat(self) -> Why | None:
+        """Send the record; why the work should stop, where the server says so."""
+        async with self._beating:
+            payloads = await self._client.data_converter.encode([self._record()])
+            request = RecordActivityTaskHeartbeatRequest(
+                namespace=self._client.namespace, task_token=self._token, identity=self._client.identity
+            )
+            request.details.payloads.extend(payloads)
+            reply = await self._client.workflow_service.record_activity_task_heartbeat(
+                request, timeout=timedelta(seconds=LONGEST_BEAT_SECONDS)
+            )
+        if reply.cancel_requested:
+            return "cancelled"
+        return "paused" if reply.activity_paused or reply.activity_reset else None
+
+    def _record(self) -> Beat:
+        return Beat(
+            attempt=self._info.attempt,
+            phase=self._phase,
+            entered=self._entered,
+            waited=self._waited,
+            active_ms=self.active_ms,
+            attempt_ms=self.attempt_ms,
+            failed=self.failed,
+            detail=self._detail,
+        )
+
+    def _as_failed(self, error: RunError) -> FailedAttempt:
+        return FailedAttempt(attempt=self.number, error=error, active_ms=self.attempt_ms)
+
+
+def _failed(before: tuple[FailedAttempt, ...], earlier: Beat | None, attempt: int) -> tuple[FailedAttempt, ...]:
+    """Failed attempts so far; those that left no word are taken as lost."""
+    told = earlier.failed if earlier else before
+    waited = earlier.waited if earlier else 0
+    silent = len(before) + attempt - 1 - waited - len(told)
+    if silent <= 0:
+        return told
+    last_ms = earlier.attempt_ms if earlier and earlier.phase in {"started", "entered"} else 0
+    error = RunError(kind=ErrorKind.LOST, message="the attempt was lost: its worker stopped answering")
+    first = len(told) + 1
+    return (
+        *told,
+        *(
+            FailedAttempt(attempt=first + place, error=error, active_ms=last_ms if place == 0 else 0)
+            for place in range(silent)
+        ),
+    )

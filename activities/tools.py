@@ -1,0 +1,229 @@
+"""Tool calls: one dynamic activity, whose type is the tool's own name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import RawValue
+
+from tether.activities.attempts import Attempt, Interrupted
+from tether.agent import Agent
+from tether.errors import ErrorKind, RunError, ToolError
+from tether.ids import arguments_digest, content_id, idempotency_key
+from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
+from tether.progress import outcome_of
+from tether.records import ToolFailure, ToolInput, ToolResult
+from tether.schema import InvalidArguments
+from tether.text import one_line, valid_unicode
+from tether.tools import Tool, ToolContext
+from tether.values import carriable, spoken
+
+PROGRAMMING_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+"""Raised by a handler they say that another attempt would end the same way; any other exception may be transient."""
+
+
+class ToolActivities:
+    """Executes tool calls as they were decided.
+
+    Args:
+        client: The worker's own client, for heartbeats.
+        agents: By name; their tools' handlers are what is executed.
+        handlers: Where handlers run.
+        resources: What they get as `context.deps`.
+        transcripts: Remembers results for the next model call.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        agents: Mapping[str, Agent],
+        handlers: HandlerRunner,
+        resources: Resources,
+        transcripts: Transcripts,
+    ) -> None:
+        self._client = client
+        self._agents = agents
+        self._tools = {name: agent.registry for name, agent in agents.items()}
+        self._handlers = handlers
+        self._resources = resources
+        self._transcripts = transcripts
+
+    @activity.defn(dynamic=True)
+    async def execute(self, arguments: Sequence[RawValue]) -> ToolResult:
+        """Execute one call: check that it is what was decided, pass the fence, call the handler."""
+        info = activity.info()
+        given = self._client.data_converter.payload_converter.from_payload(arguments[0].payload, ToolInput)
+        attempt = Attempt(self._client)
+        tool = await self._tool(info.activity_type, given, attempt)
+        execution = _Execution(tool, given, attempt)
+        value = await execution.result_of(self._handler(tool, given, attempt))
+        text = spoken(value)
+        result = ToolResult(value=value, content=content_id(text), spent=attempt.spent)
+        assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
+        self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
+        return result
+
+    async def _tool(self, name: str, given: ToolInput, attempt: Attempt) -> Tool:
+        registry = self._tools.get(given.agent)
+        tool = registry.find(name) if registry else None
+        if tool is None or tool.contract.digest != given.contract:
+            have = "another contract of" if tool else "no"
+            message = f"this worker has {have} tool {name!r} of agent {given.agent!r}; waiting for one that has it"
+            await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message))
+        return tool
+
+    def _handler(self, tool: Tool, given: ToolInput, attempt: Attempt) -> _Handler:
+        info = activity.info()
+        context = ToolContext[Any](
+            deps=self._resources.of(self._agents[given.agent].deps) if tool.context_parameter else None,
+            run=given.context.model_copy(update={"run": info.workflow_id}),
+            call=given.call,
+            idempotency_key=idempotency_key(given.first_run, given.turn, given.index, given.digest),
+            attempt=attempt.number,
+            _beat=attempt.tell,
+        )
+        return _Handler(self._handlers, tool, context)
+
+
+class _Handler:
+    """A tool's handler with its context, on the thread or loop where it belongs."""
+
+    def __init__(self, handlers: HandlerRunner, tool: Tool, context: ToolContext[Any]) -> None:
+        self._handlers = handlers
+        self._tool = tool
+        self._context = context
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        bound = self._tool.bound(self._context, arguments)
+        if self._tool.is_async:
+            return await self._handlers.run_async(bound)
+        return await self._handlers.run_sync(bound)
+
+
+class _Execution:
+    """One attempt of one call, and what its end means for the tool's effect."""
+
+    def __init__(self, tool: Tool, given: ToolInput, attempt: Attempt) -> None:
+        self._tool = tool
+        self._contract = tool.contract
+        self._given = given
+        self._attempt = attempt
+        self._fenced = self._contract.effect in {"keyed", "unsafe"}
+        self._entered = False
+
+    async def result_of(self, handler: _Handler) -> Any:
+        """The handler's result as JSON; any failure is raised as what it means."""
+        self._check()
+        deadline_ms = min(self._contract.timeout_ms, self._attempt.left_ms(self._given.active_ms))
+        try:
+            if self._fenced:
+                await self._attempt.enter()
+                self._entered = True
+            returned = await self._attempt.run(
+                handler(self._given.arguments), deadline_ms, yields=self._contract.effect != "unsafe"
+            )
+            return carriable(self._tool.dump(returned))
+        except Interrupted as interruption:
+            await self._interrupted(interruption)
+        except InvalidArguments as error:
+            self._told(ErrorKind.INVALID_ARGUMENTS, f"invalid arguments for {self._tool.name}: {error}")
+        except ToolError as error:
+            await self._failed(error, certain=error.effect == "none", transient=error.retry)
+        except Exception as error:  # noqa: BLE001  the user's own code; what it means is decided here
+            certain = isinstance(error, self._tool.no_effect_on)
+            activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
+            await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
+
+    def _check(self) -> None:
+        """What must hold before the fence: the call is what was decided, and nothing is in doubt that may not be."""
+        given, name = self._given, self._tool.name
+        if arguments_digest(name, given.arguments) != given.digest or given.permit.verdict != "allow":
+            self._told(ErrorKind.DENIED, f"the call of {name} is not what was decided; nothing was executed")
+        if self._attempt.in_doubt and self._contract.effect == "unsafe":
+            self._unknown("its worker was lost while it ran")
+        if self._attempt.number > self._contract.retries.attempts:
+            self._exhausted()
+        if self._attempt.left_ms(given.active_ms) <= 0:
+            self._told(ErrorKind.TIMEOUT, f"the run's active time was used up before {name} was executed")
+
+    def _exhausted(self) -> NoReturn:
+        attempts = self._contract.retries.attempts
+        if self._attempt.in_doubt:
+            self._unknown(f"none of {attempts} attempts came back")
+        error = self._attempt.failed[-1].error
+        self._told(error.kind if error.kind is not ErrorKind.LOST else ErrorKind.TOOL_FAILED, error.message)
+
+    async def _interrupted(self, interruption: Interrupted) -> NoReturn:
+        name = self._tool.name
+        match interruption.why:
+            case "deadline" if self._attempt.left_ms(self._given.active_ms) <= 0:
+                error = RunError(kind=ErrorKind.TIMEOUT, message=f"the run's active time was used up by {name}")
+                await self._cut_off(error, final=True)
+            case "deadline":
+                seconds = self._contract.timeout_ms / 1000
+                error = RunError(kind=ErrorKind.TOOL_TIMEOUT, message=f"{name} did not answer within {seconds:g} s")
+                await self._cut_off(error)
+            case "paused":
+                error = RunError(kind=ErrorKind.NOT_HERE, message=f"{name} was paused or reset, or the server was away")
+                await self._attempt.later(error)
+            case "shutdown":
+                error = RunError(kind=ErrorKind.SHUTDOWN, message=f"the worker stopped while {name} ran")
+                if self._entered and self._contract.effect == "unsafe":
+                    self._unknown(error.message)
+                await self._attempt.later(error, after=0.1)
+            case _:
+                error = RunError(kind=ErrorKind.CANCELLED, message=f"{name} was cancelled")
+                await self._cut_off(error, final=True)
+
+    async def _cut_off(self, error: RunError, *, final: bool = False) -> NoReturn:
+        effect = self._contract.effect
+        if self._entered and (effect == "unsafe" or final):
+            self._unknown(error.message)
+        if final:
+            self._told(error.kind, error.message)
+        await self._again(error)
+
+    async def _failed(self, raised: Exception, *, certain: bool, transient: bool) -> NoReturn:
+        text = one_line(valid_unicode(str(raised)), 2_000) or "no message"
+        message = text if isinstance(raised, ToolError) else f"{type(raised).__name__}: {text}"
+        error = RunError(kind=ErrorKind.TOOL_FAILED, message=message)
+        if self._entered and not certain:
+            if self._contract.effect == "unsafe":
+                self._unknown(message)
+            await self._again(error)
+        if transient:
+            await self._again(error, nothing_done=True)
+        self._told(error.kind, error.message)
+
+    async def _again(self, error: RunError, *, nothing_done: bool = False) -> NoReturn:
+        if self._attempt.number < self._contract.retries.attempts:
+            await self._attempt.again(error, nothing_done=nothing_done)
+        if self._entered and not nothing_done:
+            self._unknown(error.message)
+        self._told(error.kind, error.message)
+
+    def _unknown(self, why: str) -> NoReturn:
+        self._told(
+            ErrorKind.UNKNOWN_EFFECT,
+            f"whether {self._tool.name} (call {self._given.call}) took effect is unknown: {why}; "
+            "look it up where it would have taken effect before anything is done again",
+        )
+
+    def _told(self, kind: ErrorKind, message: str) -> NoReturn:
+        error = RunError(kind=kind, message=message)
+        outcome = outcome_of(self._given.call, error)
+        failure = ToolFailure(outcome=outcome, spent=self._attempt.spent, entered=self._entered)
+        self._attempt.give_up(error, failure)

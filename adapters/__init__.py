@@ -1,0 +1,1 @@
+"""Implementations of the ports: providers, connection, settings, store, notifiers, telemetry."""

@@ -1,0 +1,158 @@
+"""Connecting to Temporal: the one place where clients are built.
+
+Address, namespace, TLS and API key come from Temporal's own environment profiles (`TEMPORAL_ADDRESS`, ... and its
+`temporal.toml`); where they name no address, from the server that `tether dev` left a note of; else localhost:7233.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.service import RPCError, RPCStatusCode
+
+from tether.adapters.converter import data_converter
+from tether.errors import TetherError
+from tether.value import Value
+
+DEV_NOTE = Path(".tether") / "dev.json"
+DEFAULT_ADDRESS = "localhost:7233"
+CONNECT_SECONDS = 10.0
+
+
+class ConnectionFailed(TetherError):
+    """The Temporal server could not be reached, or refused the connection."""
+
+
+class DevNote(Value):
+    """What `tether dev` leaves for other commands in `.tether/dev.json`.
+
+    Attributes:
+        address: Of the Temporal server, `host:port`.
+        ui: Of its Web UI, `http://host:port`.
+        pid: The process that runs it; a note of a dead process doesn't count.
+        namespace: The namespace.
+    """
+
+    address: str
+    ui: str
+    pid: int
+    namespace: str = "default"
+
+
+class Target(Value):
+    """Where to connect.
+
+    Attributes:
+        address: `host:port`.
+        namespace: The namespace.
+        ui: Address of the Web UI where it is known.
+    """
+
+    address: str
+    namespace: str
+    ui: str = ""
+
+
+def target(profile: str | None = None) -> Target:
+    """Where `connect` connects, by the rule that this module states.
+
+    Raises:
+        ConnectionFailed: The profile can't be read.
+    """
+    loaded = _profile(profile)
+    note = None if loaded.address else dev_note()
+    return Target(
+        address=loaded.address or (note.address if note else DEFAULT_ADDRESS),
+        namespace=loaded.namespace or (note.namespace if note else "default"),
+        ui=note.ui if note else os.environ.get("TETHER_UI", ""),
+    )
+
+
+async def connect(profile: str | None = None, *, address: str | None = None, namespace: str | None = None) -> Client:
+    """Connect, with Tether's data converter.
+
+    Args:
+        profile: Name of a Temporal environment profile.
+        address: Instead of the profile's.
+        namespace: Instead of the profile's.
+
+    Raises:
+        ConnectionFailed: No server there, wrong namespace, no or bad key; says which and what to do.
+    """
+    found = target(profile)
+    config: dict[str, Any] = {**_profile(profile).to_client_connect_config()}
+    config["target_host"] = address or found.address
+    config["namespace"] = namespace or found.namespace
+    where = f"Temporal at {config['target_host']}"
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await Client.connect(**config, data_converter=data_converter)
+            await _check_namespace(client, where)
+    except TimeoutError as error:
+        raise ConnectionFailed(f"{where} did not answer within {CONNECT_SECONDS:g} s; {_HINT}") from error
+    except RPCError as error:
+        raise ConnectionFailed(f"{where} refused the connection: {error.message}; {_HINT}") from error
+    except (RuntimeError, ValueError) as error:
+        raise ConnectionFailed(f"no {where}: {_cause(error)}; {_HINT}") from error
+    return client
+
+
+def dev_note(folder: Path | None = None) -> DevNote | None:
+    """The note of a `tether dev` that runs, in this folder or one above it."""
+    here = (folder or Path.cwd()).resolve()
+    for place in (here, *here.parents):
+        try:
+            note = DevNote.model_validate_json((place / DEV_NOTE).read_text())
+        except (OSError, ValidationError):
+            continue
+        if _alive(note.pid):
+            return note
+    return None
+
+
+_HINT = "start one with `tether dev`, or set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY) to yours"
+
+
+def _profile(name: str | None) -> ClientConfigProfile:
+    try:
+        return ClientConfigProfile.load(name)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConnectionFailed(f"Temporal's environment profile can't be read: {error}") from error
+
+
+async def _check_namespace(client: Client, where: str) -> None:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest  # noqa: PLC0415  heavy, and needed just here
+
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise ConnectionFailed(
+                f"{where} has no namespace {client.namespace!r}; set TEMPORAL_NAMESPACE to one that it has"
+            ) from error
+        if error.status in {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}:
+            raise ConnectionFailed(
+                f"{where} refused the key for namespace {client.namespace!r}; check TEMPORAL_API_KEY"
+            ) from error
+        raise
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _cause(error: Exception) -> str:
+    text = str(error).rsplit("tonic::transport::Error", maxsplit=1)[-1]
+    return "connection refused" if "onnection refused" in str(error) else text.strip("() \n")[:200]

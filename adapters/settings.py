@@ -1,0 +1,105 @@
+"""Settings of a deployment: the one place where the environment is read.
+
+How to reach Temporal is not here: that comes from Temporal's own environment profiles (`adapters/connection.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tether.adapters.providers.catalog import ProviderSettings
+from tether.errors import TetherError
+from tether.records import RunSettings
+
+MAX_HEARTBEAT_SECONDS = 3_600
+
+
+class SettingsError(TetherError):
+    """A setting in the environment or `.env` can't be used."""
+
+
+class Settings(BaseSettings):
+    """What a worker and its clients read from the environment, each as `TETHER_…` but for the providers' own names.
+
+    Attributes:
+        task_queue: The queue of workflows, and of everything where no other is given.
+        model_queue: A queue of their own for model calls; empty for none.
+        tool_queue: A queue of their own for tool calls; empty for none.
+        heartbeat: Seconds without a beat after which an attempt counts as lost.
+        unsafe_heartbeat: The same for unsafe tools.
+        model_attempts: All attempts of one model call.
+        model_timeout: Longest active time of one model call, in seconds.
+        handler_threads: Threads for sync handlers.
+        max_activities: Activities that one worker runs at once.
+        drain: Seconds that a stopping worker gives to what it has begun.
+        continue_after: Events of a run's history after which it continues as new; 0: when the server suggests it.
+        sticky_timeout: Seconds after which a dead worker's workflows go to another.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TETHER_", extra="ignore", frozen=True)
+
+    task_queue: str = Field(default="tether", min_length=1, max_length=200)
+    model_queue: str = Field(default="", max_length=200)
+    tool_queue: str = Field(default="", max_length=200)
+    heartbeat: float = Field(default=15.0, ge=1, le=MAX_HEARTBEAT_SECONDS)
+    unsafe_heartbeat: float = Field(default=30.0, ge=1, le=MAX_HEARTBEAT_SECONDS)
+    model_attempts: int = Field(default=5, ge=1, le=100)
+    model_timeout: float = Field(default=600.0, gt=0, le=86_400)
+    handler_threads: int = Field(default=32, ge=1, le=1_000)
+    max_activities: int = Field(default=100, ge=1, le=10_000)
+    drain: float = Field(default=30.0, ge=0, le=3_600)
+    continue_after: int = Field(default=0, ge=0, le=50_000)
+    sticky_timeout: float = Field(default=1.0, gt=0, le=60)
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Settings:
+        """Read the environment, and below it a `.env` file where one is named.
+
+        Raises:
+            SettingsError: A value can't be used; says which and why.
+        """
+        try:
+            return cls(_env_file=env_file)
+        except ValidationError as error:
+            problems = "; ".join(f"{_variable(p['loc'])}: {p['msg'].lower()}" for p in error.errors())
+            raise SettingsError(f"the settings can't be used: {problems}") from error
+
+    @property
+    def providers(self) -> ProviderSettings:
+        """Keys and addresses of the model providers."""
+        return ProviderSettings(
+            openai_api_key=self.openai_api_key or None,
+            openai_base_url=self.openai_base_url or None,
+            anthropic_api_key=self.anthropic_api_key or None,
+            anthropic_base_url=self.anthropic_base_url or None,
+        )
+
+    def for_runs(self, *, attributes: bool) -> RunSettings:
+        """What is recorded in every run.
+
+        Args:
+            attributes: Whether the namespace has Tether's search attributes.
+        """
+        return RunSettings(
+            heartbeat_ms=round(self.heartbeat * 1000),
+            unsafe_heartbeat_ms=round(max(self.heartbeat, self.unsafe_heartbeat) * 1000),
+            model_queue=self.model_queue,
+            tool_queue=self.tool_queue,
+            model_attempts=self.model_attempts,
+            model_timeout_ms=round(self.model_timeout * 1000),
+            attributes=attributes,
+            continue_after=self.continue_after,
+        )
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]).upper()
+    return name if name.startswith(("OPENAI_", "ANTHROPIC_")) else f"TETHER_{name.removeprefix('TETHER_')}"

@@ -1,0 +1,95 @@
+"""`python -m benchmarks [--smoke] [--only NAME] [--write]`: measure, and tell the figures."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import history, latency, noise, recovery, replay, startup
+from benchmarks.figures import Section
+from benchmarks.stand import Stand, stand
+
+README = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+class _Benchmark(Protocol):
+    def __call__(self, here: Stand, /, *, smoke: bool) -> Awaitable[Section]: ...
+
+
+BENCHMARKS: dict[str, _Benchmark] = {
+    "latency": latency.measure,
+    "history": history.measure,
+    "replay": replay.measure,
+    "recovery": recovery.measure,
+    "startup": startup.measure,
+    "noise": noise.measure,
+}
+
+
+def main() -> int:
+    """Run the benchmarks; 1 where a figure is so far off that no noise explains it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Tether beside a bare loop.")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: only whether it works")
+    parser.add_argument("--only", choices=list(BENCHMARKS), help="one benchmark")
+    parser.add_argument("--write", action="store_true", help=f"write the figures into {README.name}")
+    asked = parser.parse_args()
+    if asked.write and (asked.smoke or asked.only):
+        parser.error("--write takes a full run: leave --smoke and --only out")
+    names = [asked.only] if asked.only else list(BENCHMARKS)
+    sections = asyncio.run(_measure(names, smoke=asked.smoke))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for section in sections:
+        _print(console, section)
+    if asked.write:
+        _write(sections)
+    broken = [row.what for section in sections for row in section.rows if row.broken]
+    for what in broken:
+        print(f"so far off that something is broken: {what}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+async def _measure(names: list[str], *, smoke: bool) -> list[Section]:
+    sections = []
+    async with stand("tether", "loop", "tether-split") as here:
+        for name in names:
+            begun = time.monotonic()
+            sections.append(await BENCHMARKS[name](here, smoke=smoke))
+            print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    return sections
+
+
+def _print(console: Console, section: Section) -> None:
+    table = Table(title=section.title, title_justify="left")
+    for head in ("", "Tether", "the loop", "figure", "goal", ""):
+        table.add_column(head)
+    for row in section.rows:
+        table.add_row(*row.cells)
+    console.print(table)
+    for note in section.notes:
+        console.print(note)
+
+
+def _write(sections: list[Section]) -> None:
+    text = README.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    today = datetime.now(UTC).date().isoformat()
+    where = f"{today}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    body = "\n\n".join(section.markdown() for section in sections)
+    README.write_text(f"{before}{BEGIN}\n{where}. Medians, with the least and the greatest.\n\n{body}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

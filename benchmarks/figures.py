@@ -1,0 +1,88 @@
+"""Figures, and how they are told: tables for the terminal and for README.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        what: What was measured.
+        tether: Tether's figure.
+        loop: The loop's, where there is one.
+        figure: The figure that a goal is set for, where there is one.
+        goal: The goal in words.
+        reached: Whether it was reached; None where there is no goal.
+        broken: Whether it is so far off that no noise explains it: a short run fails by this.
+    """
+
+    what: str
+    tether: str
+    loop: str = ""
+    figure: str = ""
+    goal: str = ""
+    reached: bool | None = None
+    broken: bool = False
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns of a table."""
+        verdict = {None: "", True: "reached", False: "not reached"}[self.reached]
+        return (self.what, self.tether, self.loop, self.figure, self.goal, verdict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one benchmark found."""
+
+    title: str
+    rows: Sequence[Row]
+    notes: Sequence[str] = field(default=())
+
+    def markdown(self) -> str:
+        """As a part of README.md."""
+        head = ("", "Tether", "the loop", "figure", "goal", "")
+        lines = [f"### {self.title}", "", _line(head), "|---|---|---|---|---|---|"]
+        lines += [_line(row.cells) for row in self.rows]
+        lines += ["", *self.notes] if self.notes else []
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Repetitions of one measurement."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Sample:
+        """A sample of these values."""
+        return cls(tuple(values))
+
+    @property
+    def median(self) -> float:
+        """The one in the middle."""
+        return statistics.median(self.values)
+
+    def told(self, digits: int = 1) -> str:
+        """The median, with the least and the greatest where there are several."""
+        if len(self.values) == 1:
+            return f"{self.median:,.{digits}f}"
+        return f"{self.median:,.{digits}f} ({min(self.values):,.{digits}f}-{max(self.values):,.{digits}f})"
+
+    def over(self, other: Sample) -> Sample:
+        """Each divided by the one that was measured beside it."""
+        return Sample.of(mine / its for mine, its in zip(self.values, other.values, strict=True))
+
+    def minus(self, other: Sample) -> Sample:
+        """Each less the one that was measured beside it."""
+        return Sample.of(mine - its for mine, its in zip(self.values, other.values, strict=True))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,133 @@
+"""The processes that a measurement runs beside itself: the scripted model and the workers, each with its own GIL.
+
+`python -m benchmarks.peers KIND ...` says on its first line of output where it is; then it answers every line of its
+input with what it has used since the last one, and ends when its input does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+from unittest.mock import patch
+
+from pydantic import BaseModel
+
+from benchmarks.stopwatch import Stopwatch
+
+Kind = Literal["model", "stalling-model", "tether", "tether-split", "loop"]
+
+
+class Used(BaseModel):
+    """What a process used since it was last asked.
+
+    Attributes:
+        cpu_ms: CPU time of all its threads.
+        model_ms: Duration of each model call.
+    """
+
+    cpu_ms: float
+    model_ms: list[float] = []
+
+
+class Ready(BaseModel):
+    """A process is ready; `url` is where the scripted model listens."""
+
+    url: str = ""
+
+
+class Options(BaseModel):
+    """What a worker needs to know.
+
+    Attributes:
+        address: Of the Temporal server.
+        model_url: Of the scripted model.
+        heartbeat: Seconds, of Tether's workers.
+    """
+
+    address: str = ""
+    model_url: str = ""
+    heartbeat: float = 15.0
+
+
+async def main(kind: Kind, options: Options) -> None:
+    """Run one process until its input ends."""
+    stop, stopwatch = asyncio.Event(), Stopwatch()
+    answering = asyncio.create_task(_answer(stopwatch, stop))
+    match kind:
+        case "model" | "stalling-model":
+            await _serve_model(stalling=kind == "stalling-model", stop=stop)
+        case "tether" | "tether-split":
+            await _serve_tether(options, stopwatch, stop, split=kind == "tether-split")
+        case "loop":
+            from benchmarks.baseline import serve  # noqa: PLC0415  only this kind needs it
+
+            _say(Ready())
+            await serve(options.address, options.model_url, stopwatch, stop)
+    await answering
+
+
+async def _serve_model(*, stalling: bool, stop: asyncio.Event) -> None:
+    from benchmarks.workload import Stalling, answer  # noqa: PLC0415  only this kind needs it
+    from tether.testing.wire import WireServer  # noqa: PLC0415
+
+    async with WireServer(Stalling() if stalling else answer, record=False) as server:
+        _say(Ready(url=server.openai_url))
+        await stop.wait()
+
+
+async def _serve_tether(options: Options, stopwatch: Stopwatch, stop: asyncio.Event, *, split: bool) -> None:
+    from benchmarks.workload import APP  # noqa: PLC0415  only this kind needs it
+    from tether.adapters.connection import connect  # noqa: PLC0415
+    from tether.adapters.providers.openai_chat import OpenAIChat  # noqa: PLC0415
+    from tether.adapters.settings import Settings  # noqa: PLC0415
+    from tether.provider import ModelReply, ModelRequest, OnDelta  # noqa: PLC0415
+    from tether.workers.bootstrap import run_worker  # noqa: PLC0415
+
+    complete: Callable[[OpenAIChat, ModelRequest, OnDelta], Awaitable[ModelReply]] = OpenAIChat.complete
+
+    async def timed(provider: OpenAIChat, request: ModelRequest, on_delta: OnDelta) -> ModelReply:
+        with stopwatch.running():
+            return await complete(provider, request, on_delta)
+
+    queue = "split" if split else "tether"
+    settings = Settings().model_copy(
+        update={
+            "openai_api_key": None,
+            "openai_base_url": options.model_url,
+            "heartbeat": options.heartbeat,
+            "task_queue": queue,
+            "model_queue": "split-models" if split else "",
+            "tool_queue": "split-tools" if split else "",
+        }
+    )
+    with patch.object(OpenAIChat, "complete", timed):
+        client = await connect(address=options.address)
+        _say(Ready())
+        await run_worker(APP, settings, client, stop=stop)
+
+
+async def _answer(stopwatch: Stopwatch, stop: asyncio.Event) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    told = time.process_time()
+    while await reader.readline():
+        now = time.process_time()
+        _say(Used(cpu_ms=(now - told) * 1000, model_ms=stopwatch.read()))
+        told = now
+    stop.set()
+
+
+def _say(message: BaseModel) -> None:
+    print(message.model_dump_json(), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind")
+    parser.add_argument("options")
+    asked = parser.parse_args()
+    asyncio.run(main(asked.kind, Options.model_validate_json(asked.options)))

@@ -1,0 +1,55 @@
+"""Exit statuses of `tether`: the one place where they are given their meaning."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What a command's end says to a script."""
+
+    SUCCESS = 0
+    NOT_COMPLETED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitStatus.SUCCESS: "success; `dev` and `worker`: stopped as they were told to",
+    ExitStatus.NOT_COMPLETED: "the run ended, but did not complete its task; a replay departed from its history",
+    ExitStatus.USAGE: "bad usage or input; nothing was started",
+    ExitStatus.UNREACHABLE: "Temporal can't be reached or used: server, namespace, key, `tether setup`",
+    ExitStatus.NOT_FOUND: "there is no such run or file",
+    ExitStatus.CONFLICT: "the key belongs to a run of another user or with another input",
+    ExitStatus.INTERNAL: "an error in tether itself",
+    ExitStatus.INTERRUPTED: "interrupted; a run that was started goes on",
+}
+"""As the help says it."""
+
+
+def status_of(error: Exception) -> ExitStatus:
+    """The exit status that tells of an error."""
+    from tether.adapters.attributes import AttributesMissing
+    from tether.adapters.connection import ConnectionFailed
+    from tether.adapters.settings import SettingsError
+    from tether.errors import DeclarationError, InvalidRun, KeyConflict, RunNotFound
+    from tether.starters.cli.inputs import FileMissing, UsageFailed
+    from tether.starters.failures import UnreadableHistory
+
+    if type(error).__name__ == "DevServerFailed":  # its module is the workers', which only `dev` may import
+        return ExitStatus.UNREACHABLE
+    match error:
+        case ConnectionFailed() | AttributesMissing():
+            return ExitStatus.UNREACHABLE
+        case RunNotFound() | FileMissing():
+            return ExitStatus.NOT_FOUND
+        case KeyConflict():
+            return ExitStatus.CONFLICT
+        case InvalidRun() | DeclarationError() | SettingsError() | UsageFailed() | UnreadableHistory():
+            return ExitStatus.USAGE
+        case _:
+            return ExitStatus.NOT_COMPLETED

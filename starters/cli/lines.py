@@ -1,0 +1,138 @@
+"""How a run's steps, state and result read on a terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from tether.money import dollars
+from tether.result import RunResult
+from tether.starters.cli.terminal import styled
+from tether.starters.pending import PendingAttempt
+from tether.step import AgentStep, FailedAttempt
+from tether.text import cut
+from tether.usage import Usage
+from tether.view import RunView
+
+SHORT_BYTES = 300
+INDENT = "     "
+
+_STYLES = {"plan": "cyan", "think": "", "tool_use": "magenta", "complete": "bold green", "error": "bold red"}
+
+
+def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) -> RenderableType:
+    """A step: what was done, what came of it, and every attempt that failed before.
+
+    Args:
+        step: The step.
+        whole: Show texts in full; else they are cut to a line's worth.
+        answer: Show the answer too; else the result, which follows, does.
+    """
+    lines = [_head(step)]
+    lines += [styled(f"{INDENT}{_attempt(failed)}", "yellow") for failed in step.failed]
+    if step.error and step.action != "complete":
+        lines.append(_indented(f"✗ {step.error.kind}: {step.error.message}", "red", whole=whole))
+    elif step.output is not None and (answer or step.action != "complete"):
+        lines.append(_indented(_shown(step.output), whole=whole))
+    return Group(*lines)
+
+
+def pending_line(pending: PendingAttempt, now: datetime) -> Text:
+    """An attempt in flight."""
+    words = [pending.name, f"attempt {pending.attempt}", pending.state]
+    if pending.due and pending.state == "waiting":
+        words.append(f"next in {max(0.0, (pending.due - now).total_seconds()):.0f} s")
+    elif pending.since:
+        words.append(f"for {seconds(now - pending.since)}")
+    if pending.detail:
+        words.append(pending.detail)
+    if pending.last_failure:
+        words.append(f"before: {pending.last_failure}")
+    return styled("  ".join(words), "yellow" if pending.last_failure else "")
+
+
+def state_line(view: RunView, now: datetime) -> Text:
+    """Where a run stands, in a line."""
+    running = f" · {', '.join(call.tool for call in view.calls if call.status == 'running')}"
+    return styled(
+        f"{view.doing.replace('_', ' ')}{running if view.doing == 'executing' and len(running) > 3 else ''} · "  # noqa: PLR2004  longer than the separator
+        f"turn {view.turn} · {_figures(view.usage, view.cost)}"
+        + (f" · {seconds(now - view.started)}" if view.started else ""),
+        "bold",
+    )
+
+
+def result_lines(result: RunResult) -> RenderableType:
+    """How a run ended: its answer, or what went wrong."""
+    answer = result.output if result.output is not None else result.answer
+    style = "bold green" if result.outcome == "completed" else "bold red"
+    ended = "completed" if result.outcome == "completed" else f"ended as {result.outcome}: {result.why}"
+    figures = _figures(result.usage, result.cost)
+    summary = f"{result.turns} turns, {result.steps} steps, {figures}, {result.total_ms / 1000:.1f} s"
+    lines = [styled(ended, style) + styled(f"  ({summary})", "dim")]
+    if result.error and result.error.message != result.why:
+        lines.append(styled(f"{result.error.kind}: {result.error.message}", "red"))
+    if answer:
+        lines += [Text(), styled(_shown(answer, pretty=True))]
+    return Group(*lines)
+
+
+def seconds(lasted: Any) -> str:
+    """A duration for people."""
+    return f"{max(0.0, lasted.total_seconds()):.1f} s"
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def _head(step: AgentStep) -> Text:
+    line = styled(f"{step.number:>3}  {step.action:<9}", _STYLES[step.action])
+    if step.tool:
+        line += styled(f" {step.tool}({_arguments(step)})", "bold")
+    notes = []
+    if step.call:
+        notes.append(step.call)
+    if step.attempts > 1:
+        notes.append(f"{step.attempts} attempts")
+    if step.duration_ms:
+        notes.append(f"{step.duration_ms / 1000:.1f} s" if step.duration_ms >= 1000 else f"{step.duration_ms} ms")  # noqa: PLR2004  a second
+    if step.usage.total:
+        notes.append(_figures(step.usage, step.cost))
+    if step.model:
+        notes.append(step.model)
+    return line + styled("  " + " · ".join(notes), "dim") if notes else line
+
+
+def _attempt(failed: FailedAttempt) -> str:
+    lasted = failed.active_ms / 1000
+    return f"attempt {failed.attempt} failed after {lasted:.1f} s: {failed.error.kind}: {failed.error.message}"
+
+
+def _arguments(step: AgentStep) -> str:
+    if isinstance(step.arguments, dict):
+        return ", ".join(f"{name}={_shown(value, quoted=True)}" for name, value in step.arguments.items())
+    return step.arguments or ""
+
+
+def _indented(text: str, style: str = "", *, whole: bool) -> Text:
+    if not whole:
+        text = cut(" ".join(text.split()), SHORT_BYTES)
+    return styled("\n".join(INDENT + line for line in text.splitlines() or [""]), style)
+
+
+def _shown(value: Any, *, pretty: bool = False, quoted: bool = False) -> str:
+    if isinstance(value, str) and not quoted:
+        return value
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
+    return json.dumps(value, ensure_ascii=False, indent=2 if pretty else None)
+
+
+def _figures(usage: Usage, cost: int | None) -> str:
+    return f"{usage.input:,} tokens in, {usage.output:,} out · {dollars(cost)}"

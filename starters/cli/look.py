@@ -1,0 +1,142 @@
+"""`tether show`, `tether list`, `tether cancel`: runs that were started before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tether.starters.cli.exits import ExitStatus
+from tether.starters.cli.main import app, carry_out
+from tether.starters.cli.options import AsJson, RunName, Tenant
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tether.record import Record
+    from tether.starters.pending import PendingAttempt
+    from tether.view import RunView
+
+
+@app.command()
+def show(run: RunName, tenant: Tenant = "default", as_json: AsJson = False) -> None:
+    """Show the whole of a run: the task, each step with every attempt, what is in flight, the result."""
+    carry_out(_show(run, tenant, as_json=as_json))
+
+
+@app.command("list")
+def list_runs(
+    agent: Annotated[str, typer.Option(metavar="NAME", help="Only of this agent.")] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="Only of this user.")] = "",
+    tenant: Tenant = "default",
+    state: Annotated[
+        str,
+        typer.Option(
+            metavar="STATE",
+            help="Only in this state: running, completed, failed, cancelled, terminated, timed_out, paused, frozen, "
+            "waiting_approval, waiting_budget, waiting_outcome.",
+        ),
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first. With --json, one a line."""
+    carry_out(_list(limit, {"agent": agent, "user": user, "tenant": tenant, "state": state}, as_json=as_json))
+
+
+@app.command()
+def cancel(run: RunName, tenant: Tenant = "default") -> None:
+    """Ask a run to stop: what is in flight is cancelled and waited for."""
+    carry_out(_cancel(run, tenant))
+
+
+async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
+    import json
+
+    from tether.adapters import attributes
+    from tether.starters.cli.terminal import console
+    from tether.starters.client import AgentClient
+    from tether.starters.pending import pending_attempts
+    from tether.starters.status import view_of
+    from tether.steps import steps_of
+
+    client = await AgentClient.connect()
+    handle = await client.get(name, tenant=tenant)
+    described = await handle.describe()
+    pending = await pending_attempts(described, (await client.temporal()).data_converter)
+    record = await handle.record()
+    view = view_of(record, pending, described.typed_search_attributes.get(attributes.STATE) or "")
+    if as_json:
+        shown = {
+            "run": view.model_dump(mode="json"),
+            "task": record.input.task if record.input else "",
+            "steps": [step.model_dump(mode="json") for step in steps_of(record)],
+            "pending": [each.model_dump(mode="json") for each in pending],
+            "result": record.result.model_dump(mode="json") if record.result else None,
+            "failure": record.failure,
+        }
+        typer.echo(json.dumps(shown))
+    else:
+        _print(console(), view, record, pending)
+    return ExitStatus.SUCCESS
+
+
+def _print(out: Console, view: RunView, record: Record, pending: tuple[PendingAttempt, ...]) -> None:
+    from rich.text import Text
+
+    from tether.starters.cli.lines import now, pending_line, result_lines, state_line, step_lines
+    from tether.starters.cli.terminal import styled
+    from tether.steps import steps_of
+
+    until = record.ended or now()
+    out.print(styled(view.run, "bold") + styled(f"  {view.agent} {view.version}", "dim"))
+    out.print(state_line(view, until))
+    if record.started:
+        out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC", "dim"))
+    if record.input:
+        out.print(styled(f"\n{record.input.context.user} asked:\n{record.input.task}\n"))
+    for step in steps_of(record):
+        out.print(step_lines(step, whole=True, answer=record.result is None))
+    for each in pending:
+        out.print(styled("  …  ", "dim") + pending_line(each, now()))
+    if record.result:
+        out.print(Text(), result_lines(record.result), sep="\n")
+    elif record.failure:
+        out.print(styled(f"\n{record.failure}", "bold red"))
+
+
+async def _list(limit: int, chosen: dict[str, Any], *, as_json: bool) -> ExitStatus:
+    from tether.starters.cli.lines import now, seconds
+    from tether.starters.cli.terminal import console, styled
+    from tether.starters.client import AgentClient
+
+    client = await AgentClient.connect()
+    found = [each async for each in client.list(**chosen, limit=limit)]
+    if as_json:
+        for each in found:
+            typer.echo(each.model_dump_json())
+        return ExitStatus.SUCCESS
+    out = console()
+    wide = max((len(each.run) for each in found), default=0)
+    for each in found:
+        state = each.state if each.outcome in {None, "completed", "cancelled"} else f"{each.state} ({each.outcome})"
+        lasted = seconds((each.closed or now()) - each.started)
+        out.print(
+            styled(f"{each.run:<{wide}}", "bold")
+            + styled(f"  {each.agent:<20}  {state:<28}  {each.started:%Y-%m-%d %H:%M:%S}  {lasted}")
+        )
+    if not found:
+        out.print(styled("no runs"))
+    return ExitStatus.SUCCESS
+
+
+async def _cancel(name: str, tenant: str) -> ExitStatus:
+    from tether.starters.cli.terminal import console, styled
+    from tether.starters.client import AgentClient
+
+    client = await AgentClient.connect()
+    handle = await client.get(name, tenant=tenant)
+    asked = await handle.cancel()
+    out = console()
+    out.print(styled(f"{handle.id} {'is asked to stop' if asked else 'had ended already; nothing was done'}"))
+    return ExitStatus.SUCCESS

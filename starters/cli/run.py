@@ -1,0 +1,113 @@
+"""`tether run`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tether.starters.cli.exits import ExitStatus
+from tether.starters.cli.main import app, carry_out
+from tether.starters.cli.options import AsJson, Tenant
+
+if TYPE_CHECKING:
+    from tether.result import RunResult
+    from tether.starters.client import AgentClient
+    from tether.starters.handle import RunHandle
+
+
+@app.command()
+def run(
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What is asked; - reads it from standard input.")],
+    user: Annotated[str, typer.Option(metavar="ID", help="Who asks.")] = "anonymous",
+    role: Annotated[str, typer.Option(metavar="NAME", help="The user's role.")] = "user",
+    tenant: Tenant = "default",
+    session: Annotated[str, typer.Option(metavar="ID", help="The session that the run belongs to.")] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="By which the run is found again, and is started only once; made if left out."
+        ),
+    ] = None,
+    task_type: Annotated[str, typer.Option(metavar="NAME", help="What kind of task it is, for search.")] = "",
+    request_id: Annotated[str, typer.Option(metavar="ID", help="Your id of the request.")] = "",
+    limit: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A limit of this run, as often as needed: max_steps, max_tokens_per_step, timeout (seconds), "
+            "max_cost_usd, max_tool_calls.",
+        ),
+    ] = [],  # noqa: B006  typer reads the default
+    metadata: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="Comes back in the result; as often as needed.")
+    ] = [],  # noqa: B006  as above
+    plan: Annotated[
+        bool | None, typer.Option("--plan/--no-plan", help="Begin with a plan, or don't; else as the agent says.")
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Let interactive runs come first.")] = False,
+    as_json: AsJson = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and leave it to itself.")] = False,
+) -> None:
+    """Start a run of an agent and watch it to its end.
+
+    Ctrl-C leaves it to itself: it goes on. The same key with the same input finds the run again. With --json, the
+    result is all that is printed on standard output.
+    """
+    from tether.starters.cli.inputs import pairs, text_or_stdin
+
+    request = {
+        "user": user,
+        "role": role,
+        "tenant": tenant,
+        "session": session,
+        "key": key,
+        "task_type": task_type,
+        "request_id": request_id,
+        "limits": pairs("--limit", limit),
+        "metadata": pairs("--metadata", metadata),
+        "plan": plan,
+        "batch": batch,
+    }
+    carry_out(_run(agent, text_or_stdin(task), request, as_json=as_json, detach=detach))
+
+
+async def _run(agent: str, task: str, request: dict[str, Any], *, as_json: bool, detach: bool) -> ExitStatus:
+    from tether.starters.cli.terminal import note
+    from tether.starters.client import AgentClient
+
+    client = await AgentClient.connect()
+    handle = await client.start(agent, task, **request)
+    if detach:
+        typer.echo(handle.id)
+        return ExitStatus.SUCCESS
+    try:
+        result = await _watched(client, handle, as_json=as_json)
+    except asyncio.CancelledError:
+        note(f"\n{handle.id} goes on.\n  look again: tether show {handle.id}\n  stop it:    tether cancel {handle.id}")
+        raise
+    return ExitStatus.SUCCESS if result.outcome == "completed" else ExitStatus.NOT_COMPLETED
+
+
+async def _watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool) -> RunResult:
+    from rich.text import Text
+
+    from tether.adapters.connection import target
+    from tether.starters.cli.lines import result_lines
+    from tether.starters.cli.terminal import console, styled
+    from tether.starters.cli.watch import Watch, ui_address
+
+    temporal = await client.temporal()
+    out = console()
+    if not as_json:
+        link = ui_address(target().ui, temporal.namespace, handle.id)
+        out.print(styled(handle.id, "bold") + styled(f"  {link}" if link else "", "dim"))
+    await Watch(temporal, handle, quiet=as_json).until_end()
+    result = await handle.result()
+    if as_json:
+        typer.echo(result.model_dump_json())
+    else:
+        out.print(Text(), result_lines(result), sep="\n")
+    return result

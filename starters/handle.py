@@ -1,0 +1,162 @@
+"""RunHandle: one run, to wait for, to follow, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from tether.adapters import attributes
+from tether.adapters.history import HistoryReader
+from tether.errors import RunFailed
+from tether.record import Record
+from tether.result import RunResult
+from tether.starters.failures import explained, through_outages
+from tether.starters.pending import PendingAttempt, pending_attempts
+from tether.starters.status import view_of
+from tether.starters.stream import follow
+from tether.step import AgentStep
+from tether.view import RunView
+
+OutputT = TypeVar("OutputT", bound=BaseModel)
+
+RESULT_MEMO = "tether_result"
+"""Where a cancelled run, which can return nothing, leaves its result."""
+
+_SHOW = "`tether show` has its record"
+
+
+class RunHandle(Generic[OutputT]):
+    """A run that was started or found; made by `AgentClient`.
+
+    Attributes:
+        id: The run's id, `run/{tenant}/{key}`.
+        output: The model that the answer is parsed into; None to leave it as JSON.
+    """
+
+    def __init__(self, client: Client, run: str, output: type[OutputT] | None = None) -> None:
+        self.id = run
+        self.output = output
+        self._client = client
+        self._reader = HistoryReader(client)
+        self._handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run, result_type=RunResult)
+
+    async def result(self) -> RunResult:
+        """Wait until the run ends; how it ended, whichever way: look at `succeeded` and `outcome`.
+
+        `output` is parsed into the agent's output model where the run was started with the Agent itself; an answer that
+        no longer fits that model (its code has changed since) is left as JSON.
+
+        Raises:
+            RunNotFound: There is no such run.
+            RunFailed: It ended without a result: it was terminated, or its workflow itself failed.
+            ConnectionFailed: The server has not answered for a minute.
+        """
+        async with explained(self.id):
+            try:
+                given: RunResult = await through_outages(self._handle.result)
+            except WorkflowFailureError as error:
+                given = await self._result_of(error)
+        return given.model_copy(update={"output": self._parsed(given.output)})
+
+    async def steps(self) -> AsyncIterator[AgentStep]:
+        """The steps of the run from its first one on, then each as it happens; ends when the run ends.
+
+        Raises:
+            RunNotFound: There is no such run, or its history has expired.
+        """
+        async for step in follow(self._reader, self.id):
+            yield step
+
+    async def status(self) -> RunView:
+        """Where the run stands, from its history and what is in flight: no worker is needed.
+
+        Raises:
+            RunNotFound: There is no such run, or its history has expired.
+        """
+        described = await self.describe()
+        state = described.typed_search_attributes.get(attributes.STATE) or ""
+        return view_of(await self.record(), await pending_attempts(described, self._client.data_converter), state)
+
+    async def pending(self) -> tuple[PendingAttempt, ...]:
+        """The attempts that are in flight now.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        return await pending_attempts(await self.describe(), self._client.data_converter)
+
+    async def record(self) -> Record:
+        """All that is known of the run, over its whole chain.
+
+        Raises:
+            RunNotFound: There is no such run, or its history has expired.
+        """
+        async with explained(self.id):
+            record = await self._reader.record(self.id)
+        if record.status == "cancelled":
+            record.result = await self._result_in_memo()
+        return record
+
+    async def cancel(self) -> bool:
+        """Ask the run to stop: what is in flight is cancelled and waited for.
+
+        Returns:
+            Whether it was asked; False where it had ended already.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        described = await self.describe()
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        try:
+            await self._handle.cancel()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False  # it ended just now
+            async with explained(self.id):
+                raise
+        return True
+
+    async def describe(self) -> WorkflowExecutionDescription:
+        """What Temporal says of the run.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        async with explained(self.id):
+            return await through_outages(self._handle.describe)
+
+    async def _result_of(self, failure: WorkflowFailureError) -> RunResult:
+        cause = failure.cause
+        if isinstance(cause, ApplicationError) and cause.details:
+            return RunResult.model_validate(cause.details[0])
+        if isinstance(cause, CancelledError) and (result := await self._result_in_memo()):
+            return result
+        if isinstance(cause, TerminatedError):
+            raise RunFailed(f"run {self.id!r} was terminated, which leaves no result; {_SHOW}") from failure
+        raise RunFailed(f"run {self.id!r} ended without a result: {cause}; {_SHOW}") from failure
+
+    async def _result_in_memo(self) -> RunResult | None:
+        described = await self.describe()
+        result: RunResult | None = await described.memo_value(RESULT_MEMO, None, type_hint=RunResult)
+        return result
+
+    def _parsed(self, output: Any) -> Any:
+        if self.output is None or output is None:
+            return output
+        try:
+            return self.output.model_validate(output)
+        except ValidationError:
+            return output

@@ -1,0 +1,175 @@
+"""What a client sends to start a run: validated before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
+
+from tether.adapters import attributes
+from tether.agent import MAX_AGENT_NAME
+from tether.context import ANONYMOUS, DEFAULT_ROLE, DEFAULT_TENANT, RunContext
+from tether.errors import ErrorKind, InvalidRun, TooLarge
+from tether.ids import canonical, pseudonym, run_id, sha256
+from tether.limits import LimitChanges, LimitOverrides
+from tether.messages import Message
+from tether.start import RequestMemo, RunInput, unacceptable
+from tether.text import cut, one_line, valid_json, valid_unicode
+
+REQUEST_MEMO = "tether"
+MAX_NAME_BYTES = 1_000
+"""Of a user, role, session, request id or task type: room for any id, none for a document."""
+
+_AGENT = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_AGENT_NAME}}}")
+_METADATA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+_INTERACTIVE, _BATCH = 3, 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run to be started.
+
+    Attributes:
+        input: The workflow's argument.
+        memo: By which the same request is told from another.
+        batch: Whether interactive runs come first.
+    """
+
+    input: RunInput
+    memo: RequestMemo
+    batch: bool = False
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.input.context.run
+
+    @property
+    def summary(self) -> str:
+        """What the Web UI shows beside the run: nothing of the task, which may hold secrets."""
+        return one_line(" · ".join(filter(None, (self.input.agent, self.input.context.task_type))))
+
+    @property
+    def priority(self) -> Priority:
+        """Interactive before batch, and no user before another."""
+        context = self.input.context
+        return Priority(
+            priority_key=_BATCH if self.batch else _INTERACTIVE, fairness_key=pseudonym(context.tenant, context.user)
+        )
+
+    @property
+    def search_attributes(self) -> TypedSearchAttributes:
+        """By which the run is found: pseudonyms only, cut to size."""
+        context = self.input.context
+        values = {
+            attributes.AGENT: self.input.agent,
+            attributes.USER: pseudonym(context.tenant, context.user),
+            attributes.TENANT: context.tenant,
+            attributes.STATE: "running",
+            attributes.SESSION: context.session and pseudonym(context.tenant, context.session),
+            attributes.ROOT: context.run,
+            attributes.TASK_TYPE: context.task_type,
+        }
+        return TypedSearchAttributes(
+            [SearchAttributePair(key, cut(value, attributes.MAX_VALUE_BYTES)) for key, value in values.items() if value]
+        )
+
+
+def request(  # noqa: PLR0913  as `AgentClient.start` takes them
+    agent: str,
+    task: str,
+    *,
+    key: str,
+    user: str = ANONYMOUS,
+    role: str = DEFAULT_ROLE,
+    tenant: str = DEFAULT_TENANT,
+    session: str = "",
+    request_id: str = "",
+    task_type: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    earlier: Sequence[Message] = (),
+    limits: LimitOverrides | Mapping[str, Any] | None = None,
+    plan: bool | None = None,
+    batch: bool = False,
+) -> Request:
+    """Everything that starts a run; the arguments are those of `AgentClient.start`.
+
+    Raises:
+        InvalidRun: Something can't be used; says what and why.
+        TooLarge: The task, or all of it together, is larger than a run may carry.
+    """
+    if not _AGENT.fullmatch(agent):
+        raise InvalidRun(f"{agent[:80]!r} can't be an agent's name: letters, digits, '_', '-' and '.' only")
+    tenant = valid_unicode(tenant)
+    context = RunContext(
+        run=run_id(tenant, valid_unicode(key)),
+        user=_name("user", user, required=True),
+        role=_name("role", role, required=True),
+        tenant=tenant,
+        session=_name("session", session),
+        request_id=_name("request_id", request_id),
+        task_type=_name("task_type", task_type),
+        timestamp=datetime.now(UTC),
+        metadata=_metadata(metadata or {}),
+        earlier=tuple(earlier),
+    )
+    given = RunInput(agent=agent, task=valid_unicode(task), context=context, limits=_limits(limits), plan=plan)
+    if error := unacceptable(given):
+        raise (TooLarge if error.kind is ErrorKind.TOO_LARGE else InvalidRun)(error.message)
+    return Request(given, RequestMemo(agent=agent, digest=_digest(given)), batch)
+
+
+def _name(what: str, name: str, *, required: bool = False) -> str:
+    clean = valid_unicode(name)
+    if required and not clean.strip():
+        raise InvalidRun(f"the {what} is empty; leave it out or name one")
+    if len(clean.encode()) > MAX_NAME_BYTES:
+        raise InvalidRun(f"the {what} is over {MAX_NAME_BYTES:,} bytes; give an id")
+    return clean
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, JsonValue]:
+    try:
+        clean = valid_json(dict(metadata))
+        return _METADATA.validate_python(clean)
+    except (ValidationError, TypeError, AttributeError) as error:
+        raise InvalidRun(f"the metadata can't be written as JSON: {_problems(error)}") from error
+
+
+def _limits(limits: LimitOverrides | Mapping[str, Any] | None) -> LimitChanges | None:
+    if not limits:
+        return None
+    if isinstance(limits, LimitOverrides):
+        return limits.recorded()
+    try:
+        return LimitOverrides.model_validate(dict(limits)).recorded()
+    except ValidationError as error:
+        known = ", ".join(LimitOverrides.model_fields)
+        raise InvalidRun(f"the limits can't be used: {_problems(error)}; there are: {known}") from error
+
+
+def _problems(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, e['loc'][:3]))}: {e['msg']}" for e in error.errors()[:3])
+
+
+def _digest(given: RunInput) -> str:
+    context = given.context
+    return sha256(
+        canonical(
+            {
+                "agent": given.agent,
+                "user": context.user,
+                "tenant": context.tenant,
+                "task": given.task,
+                "earlier": [message.model_dump(mode="json") for message in context.earlier],
+                "limits": given.limits.model_dump(mode="json", exclude_none=True) if given.limits else {},
+            }
+        )
+    )[:32]

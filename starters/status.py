@@ -1,0 +1,90 @@
+"""Where a run stands, read from its history and what is in flight: no worker is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from tether.record import CallRecord, Record
+from tether.records import PLAN, SETUP, THINK, ModelResult
+from tether.starters.pending import PendingAttempt
+from tether.state import CallStatus, Doing
+from tether.steps import steps_of
+from tether.usage import Usage
+from tether.view import CallView, RunView
+
+_ENDED: dict[str, Doing] = {
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "terminated": "failed",
+    "timed_out": "failed",
+}
+_DOING: TypeAdapter[Doing] = TypeAdapter(Doing)
+WAITS = ("waiting_approval", "waiting_budget", "waiting_outcome", "paused", "frozen")
+"""What TetherState says of a run that waits; it says nothing finer of one that works."""
+
+
+def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str = "") -> RunView:
+    """Where a run stands.
+
+    Args:
+        record: What its history says.
+        pending: What it has in flight.
+        state: Its search attribute TetherState, which says what it waits for.
+    """
+    answered = [turn for turn in record.turns.values() if turn.result]
+    results = [*record.plans, *(turn.result for turn in answered if turn.result)]
+    costs = [result.cost for result in results]
+    last = max(answered, key=lambda turn: turn.number, default=None)
+    ended = record.result
+    return RunView(
+        run=record.run,
+        agent=record.input.agent if record.input else "",
+        version=record.version,
+        doing=_ENDED.get(record.status) or _doing(record, pending, state),
+        outcome=ended.outcome if ended else None,
+        error=ended.error if ended else None,
+        turn=last.number if last else 0,
+        steps=len(steps_of(record)),
+        calls=tuple(_call(call, pending) for call in last.calls.values()) if last else (),
+        usage=sum((result.usage for result in results), Usage()),
+        cost=None if None in costs else sum(cost for cost in costs if cost),
+        active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
+        started=record.started,
+    )
+
+
+def _doing(record: Record, pending: Sequence[PendingAttempt], state: str) -> Doing:
+    if state in WAITS:
+        return _DOING.validate_python(state)
+    names = {attempt.name for attempt in pending}
+    if record.manifest is None or SETUP in names:
+        return "queued"
+    if PLAN in names:
+        return "planning"
+    if THINK in names:
+        return "thinking"
+    unsettled = any(not call.content for turn in record.turns.values() for call in turn.calls.values())
+    return "executing" if names or unsettled else "thinking"
+
+
+def _call(call: CallRecord, pending: Sequence[PendingAttempt]) -> CallView:
+    running = call.began is not None or any(attempt.name == call.decided.tool for attempt in pending)
+    status: CallStatus = "settled" if call.content else "running" if running else "ready"
+    return CallView(id=call.decided.id, tool=call.decided.tool, status=status)
+
+
+def _active_ms(record: Record, results: Sequence[ModelResult]) -> int:
+    """Active time so far; of a turn's calls, which run side by side, the longest counts."""
+    models = sum(result.spent.active_ms for result in results)
+    calls = sum(
+        max((_call_ms(call) for call in turn.calls.values()), default=0) for turn in record.turns.values() if turn.calls
+    )
+    return models + calls
+
+
+def _call_ms(call: CallRecord) -> int:
+    spent = call.result.spent if call.result else call.failure.spent if call.failure else None
+    return spent.active_ms if spent else 0

@@ -1,0 +1,69 @@
+"""The steps of a run as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from tether.adapters.history import HistoryReader
+from tether.events import RunEvent
+from tether.fold import fold
+from tether.record import Record, TurnRecord
+from tether.step import AgentStep
+from tether.steps import steps_of
+
+
+class StepCursor:
+    """The steps of a record that grows: each is handed out once, and only the turn in progress is looked at."""
+
+    def __init__(self) -> None:
+        self.record = Record()
+        self._given = 0
+        self._plans = 0
+        self._plan_failed = False
+        self._turn = 1
+        self._given_of_turn = 0
+
+    def take(self, event: RunEvent) -> Iterator[AgentStep]:
+        """Take one event into the record; the steps that it completes."""
+        fold(self.record, event)
+        for step in (*self._new_plans(), *self._new_of_turns()):
+            self._given += 1
+            yield step.model_copy(update={"number": self._given})
+
+    def _new_plans(self) -> Iterator[AgentStep]:
+        new = self.record.plans[self._plans :]
+        self._plans += len(new)
+        yield from steps_of(Record(plans=new))
+        if self.record.status != "running" and not self._plan_failed:
+            self._plan_failed = True
+            yield from steps_of(Record(plan_failures=self.record.plan_failures, status=self.record.status))
+
+    def _new_of_turns(self) -> Iterator[AgentStep]:
+        record = self.record
+        while turn := record.turns.get(self._turn):
+            over = record.status != "running"
+            if turn.result is None and not over:
+                return  # an attempt that failed is made again: what became of the turn isn't known
+            steps = steps_of(Record(turns={self._turn: turn}, status=record.status))
+            yield from steps[self._given_of_turn :]
+            self._given_of_turn = len(steps)
+            if not over and not _settled(turn):
+                return
+            self._turn += 1
+            self._given_of_turn = 0
+
+
+async def follow(reader: HistoryReader, run: str) -> AsyncIterator[AgentStep]:
+    """The steps of a run from its first one on, then each as it happens, until the run ends.
+
+    Raises:
+        RunNotFound: There is no such run, or its history has expired.
+    """
+    cursor = StepCursor()
+    async for event in reader.chain(run, follow=True):
+        for step in cursor.take(event):
+            yield step
+
+
+def _settled(turn: TurnRecord) -> bool:
+    return all(call.content for call in turn.calls.values())

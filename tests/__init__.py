@@ -1,0 +1,1 @@
+"""What Tether promises, as tests."""

@@ -1,0 +1,1 @@
+"""What touches the world: model calls and tools, over real sockets."""

@@ -1,0 +1,195 @@
+"""Record the histories that the replay tests replay: `python -m tests.replay.record [NAME …]`.
+
+A recorded history is a promise: once a version is released, today's workflow must replay it. Record a new one for new
+behaviour, and record old ones anew only before 0.1.0, on purpose, and say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from tests.workflows.desk import Answer, agent, look_up
+from tether import App, Limits, ToolError, tool
+from tether.adapters.connection import connect
+from tether.adapters.settings import Settings
+from tether.starters.client import AgentClient, RunHandle
+from tether.starters.replay import histories_of, numbered
+from tether.testing.harness import Tether, running
+from tether.testing.wire import Reply, Stall, Status, calls, calls_many, says
+from tether.workers.dev import DevServer
+
+HISTORIES = Path(__file__).parent / "histories"
+PLAN = '{"steps": [{"id": "1", "what": "look it up", "tool": "look_up"}]}'
+
+_WORKER = re.compile(r"^\d+@[\w.]+")
+
+Scenario = Callable[[Tether], Awaitable[RunHandle[Any]]]
+
+
+@tool(effect="unsafe")
+async def send(text: str) -> str:
+    """Send."""
+    raise ConnectionError("reset while sending")
+
+
+@tool(effect="read")
+async def fail() -> str:
+    """Fail."""
+    raise ToolError("closed until Monday")
+
+
+async def planned(tether: Tether) -> RunHandle[Any]:
+    """A plan, two calls at once, a keyed effect, an answer."""
+    tether.script(
+        says(PLAN),
+        calls_many(("look_up", {"order_id": "1"}), ("look_up", {"order_id": "2"})),
+        calls("refund", order_id="1", cents=500),
+        says("Refunded."),
+    )
+    return await tether.start(agent(plan=True), "Refund order 1")
+
+
+async def plan_never_read(tether: Tether) -> RunHandle[Any]:
+    """A plan that can't be read twice: the run goes on without one."""
+    tether.script(says("no"), says("still no"), says("Hello."))
+    return await tether.start(agent(plan=True), "Greet")
+
+
+async def corrected(tether: Tether) -> RunHandle[Any]:
+    """Bad arguments, an unknown tool and a failing one, told to the model."""
+    tether.script(calls_many(("look_up", {}), ("lookup", {}), ("fail", {})), says("Sorry."))
+    return await tether.start(agent(look_up, fail), "Try")
+
+
+async def unknown_effect(tether: Tether) -> RunHandle[Any]:
+    """An unsafe call whose outcome is unknown ends the run."""
+    tether.script(calls_many(("send", {"text": "hello"}), ("look_up", {"order_id": "1"})))
+    return await tether.start(agent(look_up, send), "Send")
+
+
+async def max_steps(tether: Tether) -> RunHandle[Any]:
+    """A run that uses up its turns, its stop predicate asked before the end."""
+    tether.script(*[calls("look_up", order_id="1")] * 2)
+    return await tether.start(agent(limits=Limits(max_steps=2), stop=lambda _steps: False), "Loop")
+
+
+async def max_tool_calls(tether: Tether) -> RunHandle[Any]:
+    """A run whose model asks for more calls than it may."""
+    tether.script(calls_many(*[("look_up", {"order_id": "1"})] * 3))
+    return await tether.start(agent(limits=Limits(max_tool_calls=2)), "Loop")
+
+
+async def repaired_output(tether: Tether) -> RunHandle[Any]:
+    """A structured answer that fits at the second time."""
+    tether.script(says("{}"), says('{"text": "Paid.", "confident": true}'))
+    return await tether.start(agent(output=Answer), "Is it paid?")
+
+
+async def refused(tether: Tether) -> RunHandle[Any]:
+    """A refusal."""
+    tether.script(Reply(text="I won't.", finish="refusal"))
+    return await tether.start(agent(), "Do harm")
+
+
+async def failed(tether: Tether) -> RunHandle[Any]:
+    """A key that the provider refuses."""
+    tether.script(Status(401))
+    return await tether.start(agent(), "Greet")
+
+
+async def unknown_agent(tether: Tether) -> RunHandle[Any]:
+    """An agent that the worker doesn't have."""
+    settings = await tether.serve(App(agents=[agent()]))
+    return await AgentClient(tether.client, settings=settings).start("nobody", "Greet")
+
+
+async def cancelled(tether: Tether) -> RunHandle[Any]:
+    """Cancelled in a model call."""
+    tether.script(calls("look_up", order_id="1"), Stall(says("Never.")))
+    run = await tether.start(agent(), "Wait")
+    await tether.wire.wait_for_requests(2)
+    await run.cancel()
+    return run
+
+
+async def lost_model_call(tether: Tether) -> RunHandle[Any]:
+    """Model calls that were lost with their worker twice, the second time with a pause before the next."""
+    app = App(agents=[agent()])
+    tether.script(Stall(says("Never.")), Stall(says("Never.")), says("Done."))
+    settings = await tether.serve(app, drain=0)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Answer")
+    for asked in (1, 2):
+        await tether.wire.wait_for_requests(asked)
+        await tether.stop(settings.task_queue)
+        await tether.serve(app, task_queue=settings.task_queue, drain=0)
+    return run
+
+
+async def continued(tether: Tether) -> RunHandle[Any]:
+    """A run that continues as new twice."""
+    tether.script(says(PLAN), *[calls("look_up", order_id=str(n)) for n in range(7)], says("Done."))
+    settings = await tether.serve(App(agents=[agent(plan=True)]), continue_after=35)
+    return await AgentClient(tether.client, settings=settings).start("desk", "Look up seven")
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    planned,
+    plan_never_read,
+    corrected,
+    unknown_effect,
+    max_steps,
+    max_tool_calls,
+    repaired_output,
+    refused,
+    failed,
+    unknown_agent,
+    cancelled,
+    lost_model_call,
+    continued,
+)
+
+
+async def record(names: list[str]) -> None:
+    """Record the scenarios of those names; all where none is given."""
+    unknown = set(names) - {scenario.__name__ for scenario in SCENARIOS}
+    if unknown:
+        raise SystemExit(f"there is no scenario {', '.join(sorted(unknown))}")
+    async with DevServer(ui=False) as server:
+        client = await connect(address=server.address, namespace="default")
+        for scenario in SCENARIOS:
+            if names and scenario.__name__ not in names:
+                continue
+            async with running(client, Settings(drain=2, heartbeat=2, unsafe_heartbeat=2)) as tether:
+                run = await scenario(tether)
+                result = await run.result()
+                files = await _written(client, run.id, HISTORIES / f"{scenario.__name__}.json")
+            print(f"{scenario.__name__}: {result.outcome}, {files} file(s)")  # noqa: T201  a command
+
+
+async def _written(client: Client, run: str, first: Path) -> int:
+    number = 0
+    async for history in histories_of(client, run):
+        number += 1
+        numbered(first, number).write_text(json.dumps(_anywhere(json.loads(history.to_json())), indent=1) + "\n")
+    return number
+
+
+def _anywhere(node: Any) -> Any:
+    """A history without what names the machine on which it was recorded."""
+    if isinstance(node, dict):
+        return {key: _anywhere(item) for key, item in node.items() if key != "stackTrace"}
+    if isinstance(node, list):
+        return [_anywhere(item) for item in node]
+    return _WORKER.sub("recorder", node) if isinstance(node, str) else node
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1:]))

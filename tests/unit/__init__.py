@@ -1,0 +1,1 @@
+"""The pure rules of Tether, and the files that deploy it."""

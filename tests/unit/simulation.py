@@ -1,0 +1,188 @@
+"""A run without a server: what the workflow does to its state, and the events that a server would record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from tests.unit.run_parts import AGENT, MANIFEST, TASK, broke, plan, problem, reply, returned, unanswered
+from tether import progress
+from tether.ending import result_of
+from tether.errors import ErrorKind
+from tether.events import EventKind, RunEvent
+from tether.limits import RunLimits
+from tether.lost import lost_attempt
+from tether.messages import CallBlock
+from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
+from tether.records import (
+    PLAN,
+    SETUP,
+    THINK,
+    ModelInput,
+    ModelResult,
+    RunSettings,
+    SetupInput,
+    SetupResult,
+    Spent,
+    ToolInput,
+    TranscriptRef,
+)
+from tether.start import RunInput
+from tether.state import Ending, RunState
+
+ModelAnswer = Literal[
+    "text", "calls", "nudge", "refusal", "plan", "no plan", "lost", "failed", "stopped", "not stopped"
+]
+ToolAnswer = Literal["returned", "failed", "unknown", "composed"]
+
+MAX_ATTEMPTS = 3
+BEGAN = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+class Simulation:
+    """One run.
+
+    Attributes:
+        state: As the workflow has it.
+        events: As the server records them.
+        flying: What is in flight, by activity: the calls by their ids, a model call as "model".
+    """
+
+    def __init__(self, limits: RunLimits, *, planning: bool = False, stops: bool = False) -> None:
+        self.limits = limits
+        self.stops = stops
+        self.given = RunInput(agent=AGENT.name, task=TASK)
+        self.state = RunState(
+            started_ms=round(BEGAN.timestamp() * 1000), head=progress.first_head(TASK), planning=planning
+        )
+        self.events: list[RunEvent] = []
+        self.flying: dict[str, tuple[Action, int]] = {}
+        self.ms = 0
+        self.ended = False
+        self._happens("run_started", self.given, name="run/default/1", first_run="r1")
+        scheduled = self._happens("scheduled", SetupInput(agent=AGENT.name), name=SETUP)
+        pinned = SetupResult(manifest=MANIFEST, digest=MANIFEST.digest, settings=RunSettings())
+        self._happens("done", pinned, scheduled=scheduled)
+
+    def begin(self) -> list[Action]:
+        """Begin what is next; says what that was."""
+        actions = next_actions(self.state, self.limits, stops=self.stops)
+        for action in actions:
+            match action:
+                case End(ending):
+                    self._end(ending)
+                case Execute(call_id):
+                    self.flying[call_id] = (action, self._execute(call_id))
+                case _:
+                    self.flying["model"] = (action, self._ask(action))
+        return actions
+
+    def land_model(self, answer: ModelAnswer, calls: tuple[CallBlock, ...] = (), active_ms: int = 10) -> None:
+        """The model call in flight ends so."""
+        action, scheduled = self.flying.pop("model")
+        self.ms += active_ms
+        if answer == "lost":
+            failure = lost_attempt(None, tuple(self.state.lost))
+            self._happens("broke", scheduled=scheduled, how="lost")
+            progress.model_lost(self.state, failure, self._now_ms(), MAX_ATTEMPTS)
+        elif answer == "failed":
+            failure = unanswered(ErrorKind.AUTHENTICATION, active_ms)
+            self._happens("broke", failure, scheduled=scheduled)
+            progress.model_failed(self.state, failure, self._now_ms())
+        else:
+            result = self._reply(answer, calls).model_copy(update={"spent": Spent(active_ms=active_ms)})
+            self._happens("done", result, scheduled=scheduled)
+            happened = progress.planned if isinstance(action, MakePlan) else progress.thought
+            happened(self.state, result, self._now_ms())
+
+    def land_call(self, call_id: str, answer: ToolAnswer, active_ms: int = 10) -> None:
+        """The call in flight ends so."""
+        _, scheduled = self.flying.pop(call_id)
+        self.ms += active_ms
+        now = self._now_ms()
+        if answer == "returned":
+            result = returned({"of": call_id}, active_ms)
+            self._happens("done", result, scheduled=scheduled)
+            progress.called(self.state, call_id, result, now)
+        elif answer == "composed":
+            self._happens("broke", scheduled=scheduled, how="lost")
+            progress.call_failed(self.state, call_id, broke(call_id), now, composed=True)
+        else:
+            failure = broke(call_id, ErrorKind.UNKNOWN_EFFECT if answer == "unknown" else ErrorKind.TOOL_FAILED)
+            self._happens("broke", failure, scheduled=scheduled)
+            progress.call_failed(self.state, call_id, failure, now)
+
+    def asks(self) -> Action | None:
+        """The model call in flight."""
+        return self.flying["model"][0] if "model" in self.flying else None
+
+    def _reply(self, answer: ModelAnswer, calls: tuple[CallBlock, ...]) -> ModelResult:
+        next_call = self.state.counters.calls + 1
+        match answer:
+            case "plan":
+                return plan("look", "tell")
+            case "no plan":
+                return ModelResult(problem=problem())
+            case "stopped" | "not stopped":
+                return ModelResult(stopped=answer == "stopped")
+            case "nudge":
+                return reply("Well", nudge="Again.", problem=problem(ErrorKind.REPLY_CUT), finish="length")
+            case "refusal":
+                return reply("No.", problem=problem(ErrorKind.REFUSED), finish="refusal")
+            case "calls":
+                return reply("Let me see.", *calls, next_call=next_call)
+            case _:
+                return reply("Done.")
+
+    def _ask(self, action: Action) -> int:
+        state = self.state
+        state.asking = True
+        turn = 0 if isinstance(action, MakePlan) else action.turn if isinstance(action, (Think, AskStop)) else -1
+        given = ModelInput(
+            agent=AGENT.name,
+            manifest=MANIFEST.digest,
+            turn=turn,
+            transcript=TranscriptRef(turns=state.turn, head=state.reached),
+            composed=state.composed,
+            next_call=state.counters.calls + 1,
+            max_output_tokens=10,
+            active_ms=1_000,
+            failed=tuple(state.lost),
+        )
+        return self._happens("scheduled", given, name=PLAN if isinstance(action, MakePlan) else THINK)
+
+    def _execute(self, call_id: str) -> int:
+        call = progress.executing(self.state, call_id)
+        assert call.decided.permit
+        given = ToolInput(
+            agent=AGENT.name,
+            call=call_id,
+            turn=self.state.turn,
+            index=call.index,
+            arguments=call.arguments,
+            digest=call.decided.digest,
+            contract="x",
+            active_ms=1_000,
+            first_run="r1",
+            permit=call.decided.permit,
+        )
+        return self._happens("scheduled", given, name=call.decided.tool)
+
+    def _end(self, ending: Ending) -> None:
+        self.state.ending = ending
+        self.ended = True
+        now = BEGAN + timedelta(milliseconds=self.ms)
+        result = result_of(self.given, self.state, ending, run="run/default/1", version="v", now=now)
+        self._happens("run_failed" if ending.outcome == "error" else "run_completed", result)
+
+    def _happens(self, kind: EventKind, data: BaseModel | None = None, **fields: Any) -> int:
+        number = len(self.events) + 1
+        at = BEGAN + timedelta(milliseconds=self.ms)
+        content = data.model_dump(mode="json", exclude_defaults=True) if data else None
+        self.events.append(RunEvent(kind, number, "r1", at, data=content, **fields))
+        return number
+
+    def _now_ms(self) -> int:
+        return round(BEGAN.timestamp() * 1000) + self.ms

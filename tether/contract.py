@@ -1,0 +1,114 @@
+"""A tool's contract: everything about it that is pinned for a run, and nothing of its code."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from tether.ids import canonical, sha256
+from tether.value import Value
+
+Effect = Literal["read", "idempotent", "keyed", "unsafe"]
+Returns = Literal["untrusted", "directory"]
+
+SENSITIVE_BY_DEFAULT = ("password", "token", "secret", "api_key")
+REPEATABLE_EFFECTS: frozenset[Effect] = frozenset({"read", "idempotent", "keyed"})
+MAX_TOOL_NAME = 128
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Retries(Value):
+    """How often a failed attempt is repeated: on transient errors, with exponential backoff.
+
+    Attributes:
+        attempts: All attempts, the first included.
+        first_ms: Wait before the second attempt, in milliseconds.
+        factor: By which each further wait grows.
+    """
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    first_ms: int = Field(default=1_000, ge=1)
+    factor: float = Field(default=2.0, ge=1.0)
+
+
+class ToolContract(Value):
+    """What a tool promises and asks for.
+
+    Attributes:
+        name: Its name, also its activity type.
+        description: What the model reads.
+        parameters: JSON Schema of the arguments.
+        effect: `read` changes nothing; `idempotent` may be repeated as it is; `keyed` may be repeated with the same
+            idempotency key; `unsafe` may not be repeated.
+        timeout_ms: Longest active time of one attempt.
+        retries: For `read`, `idempotent` and `keyed`; an unsafe tool is repeated only where nothing was done.
+        rate_per_minute: Calls a minute, fleet-wide.
+        max_calls: Calls of one run.
+        requires_approval: A floor that no policy lowers.
+        resource: Template over the arguments (`order:{order_id}`) naming what the call is about.
+        summary: Template over the arguments for the timeline; the resource where there is none.
+        sensitive: Arguments that are marked, not shown.
+        sinks: Arguments by which data or value leaves, or by which a person would recognise the effect.
+        returns: Whether somebody outside could have written the result.
+        confidential: Whether the result may not leave.
+        cost: What a call costs, in micro-dollars.
+        version: Changed by the author when the meaning changes though the schema doesn't.
+        no_effect_on: Names of exceptions that leave nothing behind.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+    effect: Effect = "unsafe"
+    timeout_ms: int = 30_000
+    retries: Retries = Retries()
+    rate_per_minute: int | None = None
+    max_calls: int | None = None
+    requires_approval: bool = False
+    resource: str = ""
+    summary: str = ""
+    sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
+    sinks: tuple[str, ...] = ()
+    returns: Returns = "untrusted"
+    confidential: bool = False
+    cost: int = 0
+    version: str = ""
+    no_effect_on: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Content hash: a worker with another contract doesn't execute the call."""
+        return content_digest(self)
+
+    def resource_of(self, arguments: dict[str, JsonValue]) -> str:
+        """The resource that a call is about; empty where the tool names none."""
+        return _filled(self.resource, arguments)
+
+    def summary_of(self, arguments: dict[str, JsonValue]) -> str:
+        """What the timeline says of a call, without its sensitive arguments."""
+        shown = {name: value for name, value in arguments.items() if name not in self.sensitive}
+        words = _filled(self.summary or self.resource, shown)
+        return f"{self.name} · {words}" if words else self.name
+
+
+def content_digest(value: Value, size: int = 12) -> str:
+    """The first `size` hexadecimal digits of the SHA-256 of a value's canonical JSON.
+
+    Fields that hold their default are left out, so that a field which a later version adds changes no digest.
+    """
+    return sha256(canonical(value.model_dump(mode="json", exclude_defaults=True)))[:size]
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The arguments that a template names."""
+    return tuple(_PLACEHOLDER.findall(template))
+
+
+def _filled(template: str, arguments: dict[str, JsonValue]) -> str:
+    def value(match: re.Match[str]) -> str:
+        return str(arguments.get(match[1], "•"))
+
+    return _PLACEHOLDER.sub(value, template)

@@ -1,0 +1,57 @@
+"""The result of a run that has come to its end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tether.result import RunResult
+from tether.start import RunInput
+from tether.state import Ending, RunState
+
+
+def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, version: str, now: datetime) -> RunResult:
+    """What a run leaves behind.
+
+    Args:
+        given: What it was started with.
+        state: Where it stands.
+        ending: How it ends.
+        run: Its id.
+        version: Digest of the manifest; empty where it was never pinned.
+        now: When it ends.
+    """
+    context = given.context
+    counters = state.counters
+    started = datetime.fromtimestamp(state.started_ms / 1000, tz=UTC)
+    return RunResult(
+        run=run,
+        agent=given.agent,
+        version=version,
+        succeeded=ending.outcome == "completed",
+        outcome=ending.outcome,
+        why=ending.why + _doubts(state),
+        answer=state.answer,
+        output=state.output,
+        error=ending.error,
+        task=given.task,
+        user=context.user,
+        started=started,
+        completed=now,
+        turns=state.turn,
+        steps=state.steps,
+        usage=counters.usage,
+        cost=None if counters.unpriced else counters.cost,
+        total_ms=round((now - started).total_seconds() * 1000),
+        planning_ms=counters.planning_ms,
+        execution_ms=counters.active_ms - counters.planning_ms,
+        tools=tuple(counters.tools.values()),
+        metadata=context.metadata,
+        composed=state.composed,
+    ).carriable()
+
+
+def _doubts(state: RunState) -> str:
+    doubtful = [f"{call.decided.tool} ({call.decided.id})" for call in state.calls if call.in_doubt]
+    if not doubtful or (state.ending and state.ending.outcome == "unknown_effect" and len(doubtful) == 1):
+        return ""
+    return f"; unknown whether these took effect: {', '.join(doubtful)}"

@@ -1,0 +1,155 @@
+"""How each event of a run's history changes its record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from tether.errors import ErrorKind, RunError
+from tether.events import EventKind, RunEvent
+from tether.lost import lost_attempt
+from tether.record import CallRecord, Record, RunStatus
+from tether.records import (
+    PLAN,
+    SETUP,
+    THINK,
+    Beat,
+    CallOutcome,
+    ModelFailure,
+    ModelInput,
+    ModelResult,
+    SetupResult,
+    ToolFailure,
+    ToolInput,
+    ToolResult,
+)
+from tether.result import RunResult
+from tether.start import RunInput
+
+_ENDED: dict[EventKind, RunStatus] = {
+    "run_completed": "completed",
+    "run_failed": "failed",
+    "run_cancelled": "cancelled",
+    "run_terminated": "terminated",
+    "run_timed_out": "timed_out",
+}
+
+
+def fold(record: Record, event: RunEvent) -> None:
+    """Take one event into the record; taking the same one twice changes nothing."""
+    match event.kind:
+        case "run_started":
+            _started(record, event)
+        case "scheduled":
+            _scheduled(record, event)
+        case "done" | "broke":
+            _closed(record, event)
+        case _ if event.kind in _ENDED:
+            _ended(record, event)
+
+
+def compose(record: Record, turn: int, composed: tuple[CallOutcome, ...]) -> None:
+    """Take outcomes that workflow code put into words into their turn."""
+    calls = record.turn(turn).calls
+    for outcome in composed:
+        if outcome.call in calls:
+            calls[outcome.call].composed = outcome
+
+
+def _started(record: Record, event: RunEvent) -> None:
+    if event.run_id in record.run_ids:
+        return
+    record.run_ids.append(event.run_id)
+    record.status = "running"
+    record.run = event.name
+    record.first_run = event.first_run
+    record.started = record.started or event.at
+    if record.input is None:
+        record.input = RunInput.model_validate(event.data)
+        record.forget_derived()
+
+
+def _ended(record: Record, event: RunEvent) -> None:
+    record.status, record.ended = _ENDED[event.kind], event.at
+    record.failure = event.message
+    with suppress(ValidationError):  # of a workflow that itself failed, the details are no result
+        record.result = RunResult.model_validate(event.data) if event.data is not None else None
+    answered = [number for number, turn in record.turns.items() if turn.result]
+    if record.result and answered:
+        compose(record, max(answered), record.result.composed)
+
+
+def _scheduled(record: Record, event: RunEvent) -> None:
+    key = (event.run_id, event.id)
+    if key in record.names:
+        return
+    record.names[key] = event.name
+    if event.name in {PLAN, THINK}:
+        asked = ModelInput.model_validate(event.data)
+        record.inputs[key] = asked
+        if asked.composed:
+            compose(record, asked.turn - 1, asked.composed)
+    elif event.name != SETUP:
+        call = ToolInput.model_validate(event.data)
+        record.inputs[key] = call
+        if known := _call(record, call):
+            known.began, known.input = event.at, call
+
+
+def _closed(record: Record, event: RunEvent) -> None:
+    key = (event.run_id, event.scheduled)
+    if key not in record.names or key in record.closed:
+        return
+    record.closed.add(key)
+    given = record.inputs.get(key)
+    if isinstance(given, ModelInput):
+        _model_closed(record, event, given, planning=record.names[key] == PLAN)
+    elif given is not None:
+        _call_closed(record, event, given)
+    elif event.kind == "done":
+        pinned = SetupResult.model_validate(event.data)
+        record.manifest, record.version, record.settings = pinned.manifest, pinned.digest, pinned.settings
+
+
+def _model_closed(record: Record, event: RunEvent, given: ModelInput, *, planning: bool) -> None:
+    if event.kind == "broke":
+        failures = record.plan_failures if planning else record.turn(given.turn).failures
+        failures.append(_model_failure(event, given))
+        return
+    result = ModelResult.model_validate(event.data)
+    if planning:
+        record.plans.append(result)
+        record.plan_failures.clear()
+        record.forget_derived()
+    elif result.message is None:
+        record.turns.pop(given.turn, None)  # only the stop predicate was asked, at last: there is no such turn
+    else:
+        turn = record.turn(given.turn)
+        turn.ended = event.at
+        if turn.result is None or turn.result.content != result.content:
+            turn.answered(result)
+
+
+def _model_failure(event: RunEvent, given: ModelInput) -> ModelFailure:
+    if event.how == "lost":
+        return lost_attempt(None if event.data is None else Beat.model_validate(event.data), given.failed)
+    if event.data is not None:
+        return ModelFailure.model_validate(event.data)
+    kind = ErrorKind.CANCELLED if event.how == "cancelled" else ErrorKind.INTERNAL
+    return ModelFailure(error=RunError(kind=kind, message=event.message))
+
+
+def _call_closed(record: Record, event: RunEvent, given: ToolInput) -> None:
+    call = _call(record, given)
+    if call is None:
+        return
+    call.result, call.failure, call.ended = None, None, event.at
+    if event.kind == "done":
+        call.result = ToolResult.model_validate(event.data)
+    elif event.how == "failed" and event.data is not None:
+        call.failure = ToolFailure.model_validate(event.data)
+
+
+def _call(record: Record, given: ToolInput) -> CallRecord | None:
+    return record.turn(given.turn).calls.get(given.call)

@@ -1,0 +1,111 @@
+"""Labels: what a person writes about a tool beside its function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from tether.contract import SENSITIVE_BY_DEFAULT, Effect, Retries, Returns, ToolContract, placeholders
+from tether.errors import DeclarationError
+from tether.money import Dollars, micros_from_dollars
+from tether.value import Declared
+
+LONGEST_TIMEOUT_SECONDS = 86_400
+
+
+class Labels(Declared):
+    """The labels of a tool, each as `ToolContract` explains it, in the units that people use.
+
+    Attributes:
+        timeout: Seconds.
+        retries: A number stands for that many attempts.
+        cost_usd: Dollars.
+        no_effect_on: Exception classes that leave nothing behind.
+    """
+
+    effect: Effect = "unsafe"
+    timeout: float = Field(default=30.0, gt=0, le=LONGEST_TIMEOUT_SECONDS)
+    retries: Retries = Retries()
+    rate_per_minute: int | None = Field(default=None, ge=1)
+    max_calls: int | None = Field(default=None, ge=1)
+    requires_approval: bool = False
+    resource: str = ""
+    summary: str = ""
+    sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
+    sinks: tuple[str, ...] = ()
+    returns: Returns = "untrusted"
+    confidential: bool = False
+    cost_usd: Dollars = "0"
+    version: str = ""
+    no_effect_on: tuple[type[Exception], ...] = ()
+
+    @field_validator("retries", mode="before")
+    @classmethod
+    def _attempts(cls, retries: Any) -> Any:
+        if retries is None:
+            return Retries()
+        return {"attempts": retries} if isinstance(retries, int) else retries
+
+    @classmethod
+    def read(cls, tool: str, labels: dict[str, Any]) -> Labels:
+        """Labels as they were written for a tool.
+
+        Raises:
+            DeclarationError: One of them isn't a label or can't be used; says which and why.
+        """
+        try:
+            return cls(**labels)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            label = str(problem["loc"][0])
+            if problem["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise DeclarationError(f"tool {tool!r}: there is no label {label!r}; there are: {known}") from error
+            raise DeclarationError(f"tool {tool!r}: {label}={labels[label]!r}: {problem['msg']}") from error
+
+    def contract(self, name: str, description: str, parameters: dict[str, JsonValue]) -> ToolContract:
+        """The contract of a tool with these labels.
+
+        Raises:
+            DeclarationError: A label names an argument that there isn't, or one that must not be shown.
+        """
+        self._check_arguments(name, parameters)
+        return ToolContract(
+            name=name,
+            description=description,
+            parameters=parameters,
+            effect=self.effect,
+            timeout_ms=max(1, round(self.timeout * 1000)),
+            retries=self.retries,
+            rate_per_minute=self.rate_per_minute,
+            max_calls=self.max_calls,
+            requires_approval=self.requires_approval,
+            resource=self.resource,
+            summary=self.summary,
+            sensitive=self.sensitive,
+            sinks=self.sinks,
+            returns=self.returns,
+            confidential=self.confidential,
+            cost=micros_from_dollars(self.cost_usd),
+            version=self.version,
+            no_effect_on=tuple(kind.__name__ for kind in self.no_effect_on),
+        )
+
+    def _check_arguments(self, tool: str, parameters: dict[str, JsonValue]) -> None:
+        properties = parameters.get("properties")
+        arguments = properties if isinstance(properties, dict) else {}
+        named = {
+            "resource": placeholders(self.resource),
+            "summary": placeholders(self.summary),
+            "sinks": self.sinks,
+        }
+        for label, names in named.items():
+            for argument in names:
+                if argument not in arguments:
+                    raise DeclarationError(f"tool {tool!r}: {label} names {argument!r}, which is not an argument")
+        for argument in named["resource"]:
+            if argument in self.sensitive:
+                raise DeclarationError(
+                    f"tool {tool!r}: resource names {argument!r}, which is sensitive; a resource is shown to people"
+                )

@@ -1,0 +1,95 @@
+"""How much a run may do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from tether.money import Dollars, micros_from_dollars
+from tether.value import Declared, Value
+
+
+class Limits(Declared):
+    """An agent's limits, as a person declares them.
+
+    Attributes:
+        max_steps: Turns: a turn is one model call and the calls that it asked for.
+        max_tokens_per_step: Output tokens that one model call may write.
+        timeout: Seconds of active time: model and tool activities from start to close; not queueing, backoff, or waits
+            for people.
+        max_cost_usd: Dollars that the run may spend on models; None for no cap of its own.
+        max_tool_calls: Tool calls that the run may execute; None for no limit.
+    """
+
+    max_steps: int = Field(default=20, ge=1, le=100_000)
+    max_tokens_per_step: int = Field(default=4_000, ge=1, le=1_000_000)
+    timeout: float = Field(default=300.0, gt=0, le=30 * 86_400)
+    max_cost_usd: Dollars | None = None
+    max_tool_calls: int | None = Field(default=None, ge=0)
+
+
+class LimitOverrides(Declared):
+    """Limits of one run; what is left out is the agent's."""
+
+    max_steps: int | None = Field(default=None, ge=1, le=100_000)
+    max_tokens_per_step: int | None = Field(default=None, ge=1, le=1_000_000)
+    timeout: float | None = Field(default=None, gt=0, le=30 * 86_400)
+    max_cost_usd: Dollars | None = None
+    max_tool_calls: int | None = Field(default=None, ge=0)
+
+    def recorded(self) -> LimitChanges:
+        """The same in the units of the record."""
+        return LimitChanges(
+            max_steps=self.max_steps,
+            max_tokens_per_step=self.max_tokens_per_step,
+            timeout_ms=None if self.timeout is None else _milliseconds(self.timeout),
+            max_cost=_micros(self.max_cost_usd),
+            max_tool_calls=self.max_tool_calls,
+        )
+
+
+class LimitChanges(Value):
+    """`LimitOverrides` as recorded: milliseconds and micro-dollars."""
+
+    max_steps: int | None = None
+    max_tokens_per_step: int | None = None
+    timeout_ms: int | None = None
+    max_cost: int | None = None
+    max_tool_calls: int | None = None
+
+
+class RunLimits(Value):
+    """The limits that hold for a run, as recorded: milliseconds and micro-dollars."""
+
+    max_steps: int
+    max_tokens_per_step: int
+    timeout_ms: int
+    max_cost: int | None = None
+    max_tool_calls: int | None = None
+
+    @classmethod
+    def of(cls, limits: Limits, changes: LimitChanges | None = None) -> RunLimits:
+        """An agent's limits with those of one run laid over them."""
+        base = cls(
+            max_steps=limits.max_steps,
+            max_tokens_per_step=limits.max_tokens_per_step,
+            timeout_ms=_milliseconds(limits.timeout),
+            max_cost=_micros(limits.max_cost_usd),
+            max_tool_calls=limits.max_tool_calls,
+        )
+        return base.changed(changes)
+
+    def changed(self, changes: LimitChanges | None) -> RunLimits:
+        """These limits with a run's own laid over them."""
+        if changes is None:
+            return self
+        return self.model_copy(update=changes.model_dump(exclude_none=True))
+
+
+def _micros(dollars: str | Decimal | int | None) -> int | None:
+    return None if dollars is None else micros_from_dollars(dollars)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,100 @@
+"""What a run does next: a pure function of its state and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tether.limits import RunLimits
+from tether.money import dollars
+from tether.state import Ending, RunState
+
+
+@dataclass(frozen=True)
+class MakePlan:
+    """Ask the model for a plan."""
+
+
+@dataclass(frozen=True)
+class Think:
+    """Call the model for the next turn."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
+class AskStop:
+    """Ask the agent's stop predicate, though no further turn is allowed."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Execute a call of the present turn."""
+
+    call: str
+
+
+@dataclass(frozen=True)
+class End:
+    """End the run."""
+
+    ending: Ending
+
+
+Action = MakePlan | Think | AskStop | Execute | End
+
+
+def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> list[Action]:
+    """What can be begun now; empty while what is in flight has to end first.
+
+    Args:
+        state: Where the run stands.
+        limits: What it may do.
+        stops: Whether the agent has a stop predicate.
+    """
+    if state.ending:
+        return [End(state.ending)] if state.at_rest else []
+    if state.asking:
+        return []
+    spent = exhausted(state, limits)
+    ready = [] if spent else [call.decided.id for call in state.calls if call.status == "ready"]
+    left = _calls_left(state, limits)
+    if left is not None:
+        ready = ready[:left]
+    if ready:
+        return [Execute(call) for call in ready]
+    if not state.at_rest:
+        return []
+    if spent or not state.settled:
+        return [End(spent or _too_many_calls(limits))]
+    if state.planning:
+        return [MakePlan()]
+    if state.turn < limits.max_steps:
+        return [Think(state.turn + 1)]
+    if stops and not state.stop_asked:
+        return [AskStop(state.turn + 1)]
+    return [End(Ending(outcome="max_steps", why=f"the run used its {limits.max_steps} turns without an answer"))]
+
+
+def exhausted(state: RunState, limits: RunLimits) -> Ending | None:
+    """The ending of a run that has used up its active time or its own cost cap."""
+    counters = state.counters
+    if counters.active_ms >= limits.timeout_ms:
+        return Ending(outcome="timeout", why=f"the run used its {limits.timeout_ms / 1000:g} s of active time")
+    if limits.max_cost is not None and counters.cost >= limits.max_cost:
+        return Ending(outcome="budget", why=f"the run spent {dollars(counters.cost)} of {dollars(limits.max_cost)}")
+    return None
+
+
+def _calls_left(state: RunState, limits: RunLimits) -> int | None:
+    if limits.max_tool_calls is None:
+        return None
+    running = sum(call.status == "running" for call in state.calls)
+    return max(0, limits.max_tool_calls - state.counters.executed - running)
+
+
+def _too_many_calls(limits: RunLimits) -> Ending:
+    return Ending(
+        outcome="max_tool_calls", why=f"the model asked for more than the {limits.max_tool_calls} tool calls allowed"
+    )

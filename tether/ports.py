@@ -1,0 +1,92 @@
+"""Ports: what activities need of the world beside models, as Protocols that adapters implement."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from tether.manifest import Manifest
+from tether.provider import Delta
+from tether.record import Record
+from tether.records import CallOutcome, ModelResult, ToolResult, TranscriptRef
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """Names one run of a chain.
+
+    Attributes:
+        workflow_id: The run's id.
+        run_id: Temporal's id of this run of the chain.
+    """
+
+    workflow_id: str
+    run_id: str
+
+
+class Transcripts(Protocol):
+    """What has been said in a run: from this worker's memory, or from the history."""
+
+    async def record(self, run: RunRef, reference: TranscriptRef, composed: tuple[CallOutcome, ...] = ()) -> Record:
+        """The record of a run, with all the turns of `reference` in it, checked against its head.
+
+        Args:
+            run: The run.
+            reference: What has to be there.
+            composed: Outcomes of its last turn's calls that came with the request.
+
+        Raises:
+            TranscriptLost: The history that holds it is gone, or says something else.
+        """
+        ...
+
+    async def manifest(self, run: RunRef) -> Manifest:
+        """The manifest that the run `run.run_id` was pinned to.
+
+        Raises:
+            TranscriptLost: Its history is gone.
+        """
+        ...
+
+    def answered(self, run: RunRef, turn: int, result: ModelResult) -> None:
+        """Remember a reply that was produced here."""
+        ...
+
+    def called(self, run: RunRef, turn: int, call: str, result: ToolResult) -> None:
+        """Remember a call's result that was produced here."""
+        ...
+
+
+class TranscriptLost(Exception):
+    """The content of a run can't be read any more; the text says what is missing and what to do."""
+
+
+class Progress(Protocol):
+    """Where pieces of a reply go while it streams: for live display, lossy, never truth."""
+
+    def publish(self, run: RunRef, call: str, attempt: int, delta: Delta) -> None:
+        """Publish a piece."""
+        ...
+
+
+class HandlerRunner(Protocol):
+    """Runs users' handlers away from the worker's own event loop."""
+
+    async def run_async(self, handler: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function on the handlers' loop; cancelling this cancels it."""
+        ...
+
+    async def run_sync(self, handler: Callable[[], T]) -> T:
+        """Run a function in a bounded pool of threads; cancelling this abandons it, and its thread keeps its place."""
+        ...
+
+
+class Resources(Protocol):
+    """The resources that were opened for this worker."""
+
+    def of(self, kind: type | None) -> Any:
+        """The resource of that type; None for None."""
+        ...

@@ -1,0 +1,127 @@
+"""The port through which a model is called: one request, one reply, no provider's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from pydantic import Field, JsonValue
+
+from tether.messages import Block, Message
+from tether.usage import Usage
+from tether.value import Value
+
+FinishReason = Literal["stop", "calls", "length", "refusal", "content_filter"]
+
+
+class ToolSpec(Value):
+    """A tool as a model is shown it."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+
+
+class OutputSpec(Value):
+    """The shape that the reply's text must have."""
+
+    name: str
+    json_schema: dict[str, JsonValue]
+
+
+class ModelRequest(Value):
+    """One model call.
+
+    Attributes:
+        model: `provider:model`, as the agent names it.
+        system: The system text.
+        messages: The conversation, oldest first.
+        tools: What may be called; names are our own, the adapter maps those that its provider refuses, and back.
+        output: The shape of the answer where it must be structured.
+        max_output_tokens: What the reply may write, reasoning included.
+        user: A pseudonym of the user, for the provider's abuse monitoring.
+    """
+
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    output: OutputSpec | None = None
+    max_output_tokens: int = Field(gt=0)
+    user: str = ""
+
+
+class ModelReply(Value):
+    """What a model answered.
+
+    Attributes:
+        blocks: Text, reasoning, refusal and calls in the order in which they came; every string is valid Unicode.
+        finish: Why it stopped.
+        usage: As the provider reported it.
+        model: The model that served the call, as the provider names it.
+        request_id: The provider's id of the request.
+        response_id: The provider's id of the reply.
+    """
+
+    blocks: tuple[Block, ...]
+    finish: FinishReason
+    usage: Usage
+    model: str
+    request_id: str = ""
+    response_id: str = ""
+
+
+class Delta(Value):
+    """A piece of a reply while it streams: for live display, never truth."""
+
+    kind: Literal["text", "thinking", "call"]
+    text: str
+
+
+OnDelta = Callable[[Delta], None]
+
+
+class Provider(Protocol):
+    """Calls models of one provider. Never retries: retries have one owner."""
+
+    async def complete(self, request: ModelRequest, on_delta: OnDelta) -> ModelReply:
+        """Stream one reply and return it whole.
+
+        Raises:
+            ProviderError: Whatever went wrong, translated.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class Providers(Protocol):
+    """Finds the provider of a model."""
+
+    def of(self, model: str) -> Provider:
+        """The provider that serves `provider:model`.
+
+        Raises:
+            ProviderError: `configuration`: unknown provider, or no key for it.
+        """
+        ...
+
+
+class Prices(Protocol):
+    """What models cost."""
+
+    def cost(self, model: str, served: str, usage: Usage) -> int | None:
+        """Cost of a call in micro-dollars, rounded up; None where no price is known.
+
+        Args:
+            model: `provider:model`, as the agent names it.
+            served: The model that the provider says served the call.
+            usage: Tokens of the call.
+        """
+        ...
+
+    def knows(self, model: str) -> bool:
+        """Whether `model` has a price."""
+        ...

@@ -1,0 +1,202 @@
+"""The record of a run: its history folded into turns, plans, calls and their outcomes.
+
+The same fold serves the model activity, `show`, `steps()` and replay tools; it reads events, never a workflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from tether.ids import chained, content_id
+from tether.manifest import Manifest
+from tether.messages import Message, ToolMessage, user
+from tether.plan import Plan
+from tether.records import (
+    CallOutcome,
+    DecidedCall,
+    ModelFailure,
+    ModelInput,
+    ModelResult,
+    RunSettings,
+    ToolFailure,
+    ToolInput,
+    ToolResult,
+)
+from tether.result import RunResult
+from tether.start import RunInput
+from tether.values import spoken
+
+RunStatus = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
+
+
+@dataclass
+class CallRecord:
+    """A call and what became of it."""
+
+    decided: DecidedCall
+    input: ToolInput | None = None
+    result: ToolResult | None = None
+    failure: ToolFailure | None = None
+    composed: CallOutcome | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def content(self) -> str:
+        """`content_id` of its outcome; empty while there is none."""
+        if self.composed:
+            return self.composed.content
+        if self.result:
+            return self.result.content
+        if self.failure:
+            return self.failure.outcome.content
+        return self.decided.answer
+
+    @property
+    def text(self) -> str:
+        """What the model hears; empty while there is no outcome."""
+        if self.composed:
+            return self.composed.text
+        if self.result:
+            return spoken(self.result.value)
+        if self.failure:
+            return self.failure.outcome.text
+        return self._refusal
+
+    @property
+    def failed(self) -> bool:
+        """Whether the model hears an error."""
+        return bool(self.composed or self.failure or self._refusal)
+
+    @property
+    def _refusal(self) -> str:
+        return refusal_text(self.decided)
+
+
+@dataclass
+class TurnRecord:
+    """One model call of a run, and the calls that it asked for."""
+
+    number: int
+    result: ModelResult | None = None
+    failures: list[ModelFailure] = field(default_factory=list)
+    calls: dict[str, CallRecord] = field(default_factory=dict)
+    ended: datetime | None = None
+
+    def answered(self, result: ModelResult) -> None:
+        """The model's reply, with the decisions about its calls."""
+        self.result = result
+        self.calls = {decided.id: CallRecord(decided) for decided in result.calls}
+
+    @property
+    def head_parts(self) -> tuple[str, ...]:
+        """What the turn adds to the transcript's chained digest."""
+        content = self.result.content if self.result else ""
+        return (content, *(call.content for call in self.calls.values()))
+
+    def messages(self) -> list[Message]:
+        """The turn's messages: the reply, what each call led to in the order asked, and what the model is told next."""
+        if self.result is None or self.result.message is None:
+            return []
+        said: list[Message] = [self.result.message]
+        blocks = {block.id: block for block in self.result.message.calls()}
+        for call_id, call in self.calls.items():
+            block = blocks[call_id]
+            said.append(
+                ToolMessage(
+                    role="tool", provider_id=block.provider_id, tool=block.tool, text=call.text, error=call.failed
+                )
+            )
+        if self.result.nudge:
+            said.append(user(self.result.nudge))
+        return said
+
+
+@dataclass
+class Record:
+    """All that is known of a run, over its whole chain of continue-as-new."""
+
+    run: str = ""
+    first_run: str = ""
+    run_ids: list[str] = field(default_factory=list)
+    input: RunInput | None = None
+    manifest: Manifest | None = None
+    version: str = ""
+    settings: RunSettings = field(default_factory=RunSettings)
+    plans: list[ModelResult] = field(default_factory=list)
+    plan_failures: list[ModelFailure] = field(default_factory=list)
+    turns: dict[int, TurnRecord] = field(default_factory=dict)
+    status: RunStatus = "running"
+    result: RunResult | None = None
+    failure: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    inputs: dict[tuple[str, int], ModelInput | ToolInput | None] = field(default_factory=dict)
+    names: dict[tuple[str, int], str] = field(default_factory=dict)
+    closed: set[tuple[str, int]] = field(default_factory=set)
+    _heads: list[str] = field(default_factory=list)
+    _messages: dict[int, list[Message]] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that the run follows."""
+        return next((result.plan for result in self.plans if result.plan), None)
+
+    def turn(self, number: int) -> TurnRecord:
+        """The record of a turn, begun where there is none; what was derived from it is forgotten."""
+        del self._heads[number:]
+        self._messages.pop(number, None)
+        return self.turns.setdefault(number, TurnRecord(number))
+
+    def forget_derived(self) -> None:
+        """Forget heads and messages: after a change to what precedes the first turn."""
+        self._heads.clear()
+        self._messages.clear()
+
+    def head(self, turns: int) -> str | None:
+        """Chained digest of the task, the plan and the first `turns` turns; None where one of them isn't here."""
+        if self.input is None:
+            return None
+        if not self._heads:
+            head = chained("", content_id(self.input.task))
+            for result in self.plans:
+                head = chained(head, result.content) if result.plan else head
+            self._heads.append(head)
+        while len(self._heads) <= turns:
+            turn = self.turns.get(len(self._heads))
+            if turn is None or turn.result is None:
+                return None
+            self._heads.append(chained(self._heads[-1], *turn.head_parts))
+        return self._heads[turns]
+
+    def messages(self, turns: int) -> list[Message]:
+        """The conversation up to and including that turn: what the next model call is sent."""
+        if self.input is None:
+            return []
+        said: list[Message] = [*self.input.context.earlier, user(self._task_with_plan())]
+        for number in range(1, turns + 1):
+            if number not in self._messages:
+                self._messages[number] = self.turns[number].messages()
+            said.extend(self._messages[number])
+        return said
+
+    def _task_with_plan(self) -> str:
+        assert self.input is not None  # noqa: S101  both callers looked: for the type checker
+        if self.plan is None:
+            return self.input.task
+        return (
+            f"{self.input.task}\n\n"
+            f"The plan you made for this. Follow it, and depart from it where results tell you to:\n{self.plan.text()}"
+        )
+
+
+def refusal_text(decided: DecidedCall) -> str:
+    """What the model is told of a call that isn't executed; empty for one that may be."""
+    if decided.problem:
+        return f"Error: {decided.problem.message}"
+    permit = decided.permit
+    if permit is None:
+        return "Denied: no decision was recorded for this call."
+    return "" if permit.verdict == "allow" else f"Denied: {permit.reason}"

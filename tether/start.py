@@ -1,0 +1,92 @@
+"""What starts a run, and what continues it in the next run of its chain."""
+
+from __future__ import annotations
+
+from pydantic_core import PydanticSerializationError
+
+from tether.context import RunContext
+from tether.errors import ErrorKind, RunError
+from tether.limits import LimitChanges, RunLimits
+from tether.records import Segment
+from tether.state import RunState
+from tether.text import one_line
+from tether.value import Value
+
+MAX_TASK_BYTES = 256 * 1024
+MAX_INPUT_BYTES = 512 * 1024
+"""Of a run's whole input, which continue-as-new writes twice; far below the 2 MiB at which a workflow task wedges."""
+
+
+class RequestMemo(Value):
+    """What a run's memo says of its request, so that a client can tell the same request from another.
+
+    Attributes:
+        agent: The agent.
+        digest: Over agent, user, task, earlier conversation and limits.
+        task: The task, cut to one line.
+    """
+
+    agent: str
+    digest: str
+    task: str = ""
+
+
+class Carried(Value):
+    """What continue-as-new hands over: references and counters, never the transcript.
+
+    Attributes:
+        segments: The turns in closed runs of the chain.
+        pinned_in: Temporal's id of the run whose history holds the manifest.
+        state: The run's state.
+        limits: The limits that hold.
+    """
+
+    segments: tuple[Segment, ...]
+    pinned_in: str
+    state: RunState
+    limits: RunLimits
+
+
+class RunInput(Value):
+    """Starts a run, and continues it.
+
+    Attributes:
+        agent: The agent's name.
+        task: What is asked.
+        context: Who asks, and what else is known.
+        limits: This run's own limits.
+        plan: Whether it begins with a plan; None as the agent says.
+        carried: Where it stands, in every run of the chain but the first.
+    """
+
+    agent: str
+    task: str
+    context: RunContext = RunContext()
+    limits: LimitChanges | None = None
+    plan: bool | None = None
+    carried: Carried | None = None
+
+
+def unacceptable(given: RunInput) -> RunError | None:
+    """Why a run can't be started with this input, None where it can."""
+    if not given.task.strip():
+        return RunError(kind=ErrorKind.CONFIGURATION, message="the task is empty; say what is to be done")
+    size = len(given.task.encode("utf-8", "surrogatepass"))
+    if size > MAX_TASK_BYTES:
+        return RunError(
+            kind=ErrorKind.TOO_LARGE,
+            message=f"the task is {size // 1024:,} KiB, more than {MAX_TASK_BYTES // 1024} KiB; "
+            "put the material where a tool can read it, and name it in the task",
+        )
+    try:
+        whole = len(given.model_dump_json(exclude={"carried"}, exclude_defaults=True).encode())
+    except PydanticSerializationError as error:
+        message = f"the run's input can't be written as JSON: {one_line(str(error))}"
+        return RunError(kind=ErrorKind.CONFIGURATION, message=message)
+    if whole > MAX_INPUT_BYTES:
+        return RunError(
+            kind=ErrorKind.TOO_LARGE,
+            message=f"task, earlier conversation and metadata are {whole // 1024:,} KiB, more than "
+            f"{MAX_INPUT_BYTES // 1024} KiB; shorten the earlier conversation",
+        )
+    return None

@@ -1,0 +1,165 @@
+"""A run's state: what the next decision needs, and nothing that the history holds already.
+
+Mutable, and changed only by `tether.progress`; the workflow seeds it at its start and hands it to the next run of the
+chain when it continues as new.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, JsonValue
+
+from tether.errors import RunError
+from tether.ids import chained
+from tether.plan import Plan
+from tether.records import CallOutcome, DecidedCall
+from tether.result import Outcome, ToolUse
+from tether.step import FailedAttempt
+from tether.usage import Usage
+
+Doing = Literal[
+    "queued",
+    "planning",
+    "thinking",
+    "executing",
+    "waiting_approval",
+    "waiting_budget",
+    "waiting_outcome",
+    "paused",
+    "frozen",
+    "completed",
+    "failed",
+    "cancelled",
+]
+CallStatus = Literal["ready", "running", "settled"]
+
+
+class CallState(BaseModel):
+    """One call of the turn in progress: its own small state machine.
+
+    Attributes:
+        decided: The call and the decision about it; its arguments are complete here.
+        index: Its place in the turn, from 0.
+        status: `ready` to be executed, `running`, or `settled`.
+        arguments: As validated; dropped once it is settled.
+        composed: Its outcome, where the workflow put it into words.
+        content: `content_id` of its outcome, once it is settled.
+        in_doubt: Whether it is unknown what it did.
+    """
+
+    decided: DecidedCall
+    index: int
+    status: CallStatus
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    composed: CallOutcome | None = None
+    content: str = ""
+    in_doubt: bool = False
+
+
+class Ending(BaseModel):
+    """How the run ends, once that is known."""
+
+    outcome: Outcome
+    why: str
+    error: RunError | None = None
+
+
+class Counters(BaseModel):
+    """What a run has used so far.
+
+    Attributes:
+        steps: Lines of the record.
+        calls: Tool calls that were asked for.
+        executed: Tool calls that were executed.
+        usage: Tokens.
+        cost: Micro-dollars.
+        unpriced: Whether a model without a price was called.
+        planning_ms: Active time of the plan.
+        active_ms: Active time; what runs side by side counts once.
+        covered: Spans that `active_ms` counts, as begin and end in milliseconds since the epoch: those that something
+            which is still in flight may overlap.
+        tools: How often each tool was executed.
+    """
+
+    steps: int = 0
+    calls: int = 0
+    executed: int = 0
+    usage: Usage = Usage()
+    cost: int = 0
+    unpriced: bool = False
+    planning_ms: int = 0
+    active_ms: int = 0
+    covered: list[tuple[int, int]] = Field(default_factory=list)
+    tools: dict[str, ToolUse] = Field(default_factory=dict)
+
+
+class RunState(BaseModel):
+    """Where a run stands.
+
+    Attributes:
+        doing: For people.
+        started_ms: When the run started, in milliseconds since the epoch.
+        planning: Whether a plan is still to be made.
+        plan: The plan, once it is made.
+        repair: What was wrong with the first plan; it is asked for once more.
+        turn: The last turn that was answered.
+        calls: The calls of that turn.
+        asking: Whether a model call is in flight.
+        lost: Attempts of the present model call that were lost and not yet recorded in a result.
+        head: Chained digest of the transcript before that turn.
+        content: `content_id` of that turn's message.
+        nudges: Consecutive replies that could not stand as they were.
+        stop_asked: Whether the stop predicate was asked after the last turn that the limits allow.
+        answer: The model's last text.
+        output: The structured answer.
+        counters: What was used.
+        ending: How the run ends.
+    """
+
+    doing: Doing = "queued"
+    started_ms: int = 0
+    planning: bool = False
+    plan: Plan | None = None
+    repair: str = ""
+    turn: int = 0
+    calls: list[CallState] = Field(default_factory=list)
+    asking: bool = False
+    lost: list[FailedAttempt] = Field(default_factory=list)
+    head: str = ""
+    content: str = ""
+    nudges: int = 0
+    stop_asked: bool = False
+    answer: str = ""
+    output: JsonValue = None
+    counters: Counters = Field(default_factory=Counters)
+    ending: Ending | None = None
+
+    def call(self, call_id: str) -> CallState:
+        """The call of the present turn with that id."""
+        return next(call for call in self.calls if call.decided.id == call_id)
+
+    @property
+    def steps(self) -> int:
+        """Lines of the record; in a run that has ended, a model call that was lost and not made again is one."""
+        return self.counters.steps + bool(self.ending and self.lost)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every call of the present turn is settled."""
+        return all(call.status == "settled" for call in self.calls)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is in flight."""
+        return not self.asking and all(call.status != "running" for call in self.calls)
+
+    @property
+    def reached(self) -> str:
+        """Chained digest of the transcript, the present turn's settled calls included."""
+        return chained(self.head, self.content, *(call.content for call in self.calls)) if self.turn else self.head
+
+    @property
+    def composed(self) -> tuple[CallOutcome, ...]:
+        """Outcomes of the present turn that the workflow put into words."""
+        return tuple(call.composed for call in self.calls if call.composed is not None)

@@ -1,0 +1,71 @@
+"""AgentStep: one line of a run's record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import JsonValue
+
+from tether.errors import RunError
+from tether.usage import Usage
+from tether.value import Value
+
+StepAction = Literal["plan", "think", "tool_use", "complete", "error"]
+
+
+class FailedAttempt(Value):
+    """An attempt that was made again.
+
+    Attributes:
+        attempt: Which one, from 1.
+        error: What went wrong.
+        active_ms: How long it ran; of a lost one, until its last beat.
+    """
+
+    attempt: int
+    error: RunError
+    active_ms: int = 0
+
+
+class AgentStep(Value):
+    """What a run did, in one line.
+
+    Text beside tool calls is a `think` step, each call a `tool_use` step, a reply without calls `complete`; the tokens
+    and cost of a model call stand on its turn's first step.
+
+    Attributes:
+        number: From 1, over the whole run.
+        turn: The model call that it belongs to; 0 for the plan.
+        action: What was done.
+        call: Our id of the tool call.
+        tool: The tool's name.
+        arguments: As validated; as written where they could not be.
+        reason: Why, in the model's words: its text beside the call.
+        output: Text or JSON value.
+        error: What went wrong, where something did.
+        attempts: How many were made, the last included.
+        failed: Those that were made again.
+        duration_ms: Active time of all attempts.
+        usage: Tokens.
+        cost: Micro-dollars; None where the model has no price.
+        model: The model that served.
+        at: When it ended.
+    """
+
+    number: int
+    turn: int
+    action: StepAction
+    call: str = ""
+    tool: str = ""
+    arguments: dict[str, JsonValue] | str | None = None
+    reason: str = ""
+    output: JsonValue = None
+    error: RunError | None = None
+    attempts: int = 1
+    failed: tuple[FailedAttempt, ...] = ()
+    duration_ms: int = 0
+    usage: Usage = Usage()
+    cost: int | None = 0
+    model: str = ""
+    at: datetime | None = None

@@ -1,0 +1,158 @@
+"""The record as AgentSteps, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
+
+from pydantic import JsonValue
+
+from tether.errors import ErrorKind, RunError
+from tether.record import CallRecord, Record, TurnRecord
+from tether.records import ModelFailure, ModelResult, Spent
+from tether.step import AgentStep, FailedAttempt
+from tether.usage import Usage
+
+
+class _Figures(TypedDict, total=False):
+    """What a step says in figures."""
+
+    usage: Usage
+    cost: int | None
+    model: str
+    attempts: int
+    failed: tuple[FailedAttempt, ...]
+    duration_ms: int
+
+
+def step_count(result: ModelResult) -> int:
+    """How many lines of the record a model call and its calls make."""
+    if result.message is None and result.plan is None and result.problem is None:
+        return 0
+    if not result.calls:
+        return 1
+    return len(result.calls) + _speaks(result)
+
+
+def steps_of(record: Record, turns: int | None = None) -> Sequence[AgentStep]:
+    """The steps of a run, numbered from 1.
+
+    A step of a call appears once the call has an outcome; until then it and what follows it are left out, so that
+    numbers never change.
+
+    Args:
+        record: The run.
+        turns: Up to which turn; all of them where it is left out.
+    """
+    steps = (step for step in _unnumbered(record) if turns is None or step.turn <= turns)
+    return tuple(step.model_copy(update={"number": number}) for number, step in enumerate(steps, start=1))
+
+
+def _unnumbered(record: Record) -> Iterator[AgentStep]:
+    closed = record.status != "running"
+    for result in record.plans:
+        yield _plan_step(result)
+    if closed:
+        yield from _unanswered(0, record.plan_failures)
+    for number in sorted(record.turns):
+        turn = record.turns[number]
+        if turn.result is None:
+            if closed:
+                yield from _unanswered(number, turn.failures)
+            return
+        for step, done in _turn_steps(turn, turn.result):
+            if not done and not closed:
+                return
+            yield step
+
+
+def _plan_step(result: ModelResult) -> AgentStep:
+    return AgentStep(
+        number=0,
+        turn=0,
+        action="plan",
+        output=result.plan.text() if result.plan else None,
+        error=result.problem,
+        **_figures_of(result),
+    )
+
+
+def _turn_steps(turn: TurnRecord, result: ModelResult) -> Iterator[tuple[AgentStep, bool]]:
+    figures = _figures_of(result)
+    message = result.message
+    text = (message.text or message.refusal) if message else ""
+    if not result.calls:
+        yield _answer_step(turn, result, text, figures), True
+        return
+    if _speaks(result):
+        yield AgentStep(number=0, turn=turn.number, action="think", output=text, at=turn.ended, **figures), True
+        figures = {}
+    for call in turn.calls.values():
+        yield _call_step(turn, call, text, figures), bool(call.content)
+        figures = {}
+
+
+def _answer_step(turn: TurnRecord, result: ModelResult, text: str, figures: _Figures) -> AgentStep:
+    return AgentStep(
+        number=0,
+        turn=turn.number,
+        action="think" if result.nudge or result.problem else "complete",
+        output=text if result.output is None else result.output,
+        error=result.problem,
+        at=turn.ended,
+        **figures,
+    )
+
+
+def _call_step(turn: TurnRecord, call: CallRecord, reason: str, figures: _Figures) -> AgentStep:
+    decided = call.decided
+    spent = call.result.spent if call.result else call.failure.spent if call.failure else None
+    return AgentStep(
+        number=0,
+        turn=turn.number,
+        action="tool_use",
+        call=decided.id,
+        tool=decided.tool,
+        arguments=_arguments(turn, call),
+        reason=reason,
+        output=call.result.value if call.result else call.text or None,
+        error=_call_error(call),
+        at=call.ended or turn.ended,
+        **(figures | _spent(spent) if spent else figures),
+    )
+
+
+def _call_error(call: CallRecord) -> RunError | None:
+    if call.composed:
+        return call.composed.error
+    if call.failure:
+        return call.failure.outcome.error
+    return call.decided.problem
+
+
+def _arguments(turn: TurnRecord, call: CallRecord) -> dict[str, JsonValue] | str | None:
+    if call.decided.arguments is not None:
+        return call.decided.arguments
+    message = turn.result.message if turn.result else None
+    block = next((block for block in message.calls() if block.id == call.decided.id), None) if message else None
+    if block is None:
+        return None
+    return block.raw if block.arguments is None else block.arguments
+
+
+def _unanswered(turn: int, failures: Sequence[ModelFailure]) -> Iterator[AgentStep]:
+    """The line of a model call that failed for good; one that was cancelled leaves none."""
+    if failures and failures[-1].error.kind is not ErrorKind.CANCELLED:
+        yield AgentStep(number=0, turn=turn, action="error", error=failures[-1].error, **_spent(failures[-1].spent))
+
+
+def _speaks(result: ModelResult) -> bool:
+    return bool(result.message and result.message.text.strip())
+
+
+def _figures_of(result: ModelResult) -> _Figures:
+    return {"usage": result.usage, "cost": result.cost, "model": result.model, **_spent(result.spent)}
+
+
+def _spent(spent: Spent) -> _Figures:
+    return {"attempts": spent.attempts, "failed": spent.failed, "duration_ms": spent.active_ms}

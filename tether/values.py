@@ -1,0 +1,28 @@
+"""Results of tools as the model reads them."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import JsonValue
+
+from tether.text import cut, utf8_size, valid_json
+
+MAX_RESULT_BYTES = 256 * 1024
+"""Of one tool result as text: about 64,000 tokens; several of them stay below Temporal's 2 MiB a payload."""
+
+CUT_MARKER = "\n[cut here by Tether: the result was larger than {kib} KiB; ask for less of it]"
+
+
+def spoken(value: JsonValue) -> str:
+    """A result as the model reads it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def carriable(value: JsonValue, max_bytes: int = MAX_RESULT_BYTES) -> JsonValue:
+    """A result made valid Unicode and, where it is too large, cut with a marker that the model can read."""
+    clean = valid_json(value)
+    text = spoken(clean)
+    if utf8_size(text) <= max_bytes:
+        return clean
+    return cut(text, max_bytes, CUT_MARKER.format(kib=max_bytes // 1024))

@@ -1,0 +1,53 @@
+"""RunView: where a run stands, for people who look at it now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tether.errors import RunError
+from tether.result import Outcome
+from tether.state import CallStatus, Doing
+from tether.usage import Usage
+from tether.value import Value
+
+
+class CallView(Value):
+    """A call of the turn in progress."""
+
+    id: str
+    tool: str
+    status: CallStatus
+
+
+class RunView(Value):
+    """Where a run stands.
+
+    Attributes:
+        run: The run's id.
+        agent: The agent's name.
+        version: Digest of the manifest; empty until the run is pinned.
+        doing: What it is doing.
+        outcome: How it ended, once it has.
+        error: What went wrong, where something did.
+        turn: The last turn that was answered.
+        steps: Lines of the record so far.
+        calls: The calls of that turn.
+        usage: Tokens so far.
+        cost: Micro-dollars so far; None where a model without a price was called.
+        active_ms: Active time so far.
+        started: When it started.
+    """
+
+    run: str
+    agent: str
+    version: str = ""
+    doing: Doing
+    outcome: Outcome | None = None
+    error: RunError | None = None
+    turn: int = 0
+    steps: int = 0
+    calls: tuple[CallView, ...] = ()
+    usage: Usage = Usage()
+    cost: int | None = 0
+    active_ms: int = 0
+    started: datetime | None = None

@@ -1,0 +1,1 @@
+"""The composition root: settings to adapters to activities to a running Worker."""

@@ -1,0 +1,166 @@
+"""A worker, composed: settings to adapters to activities to Temporal workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from tether.activities.model import ModelActivities
+from tether.activities.setup import SetupActivities
+from tether.activities.tools import ToolActivities
+from tether.adapters.attributes import missing_attributes
+from tether.adapters.handlers import Handlers
+from tether.adapters.history import HistoryReader
+from tether.adapters.progress import NoProgress
+from tether.adapters.providers.catalog import ProviderCatalog
+from tether.adapters.providers.pricing import GenaiPrices
+from tether.adapters.settings import Settings
+from tether.adapters.transcripts import CachedTranscripts
+from tether.agent import App
+from tether.errors import DeclarationError, ProviderError, TetherError
+from tether.workflows.agent_run import AgentRun
+
+log = logging.getLogger("tether.worker")
+
+PASSED_THROUGH = ("tether", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
+"""Modules that the workflow sandbox doesn't load anew: for speed. Lint keeps clocks and randomness out of tether."""
+
+
+class UnhealthyWorker(TetherError):
+    """A worker drained and stopped by itself since too many of its threads hang."""
+
+
+async def run_worker(
+    app: App, settings: Settings, client: Client, *, stop: asyncio.Event, attributes: bool | None = None
+) -> None:
+    """Serve an app until `stop` is set, then drain: finish what was begun, for at most `settings.drain` seconds.
+
+    Args:
+        app: What to serve.
+        settings: Of this deployment.
+        client: Made by `tether.adapters.connection.connect`.
+        stop: Set it to stop.
+        attributes: Whether the namespace has Tether's search attributes; None to ask the server.
+
+    Raises:
+        DeclarationError: A tool has the name of one of the App's activities.
+        ResourceFailed: A resource could not be opened.
+        UnhealthyWorker: Too many handlers hang.
+    """
+    _check_names(app)
+    if attributes is None:
+        attributes = await _has_attributes(client)
+    unhealthy = asyncio.Event()
+
+    def hang() -> None:
+        unhealthy.set()
+        stop.set()
+
+    async with AsyncExitStack() as stack:
+        handlers = await stack.enter_async_context(Handlers(app.resources, settings.handler_threads, hang))
+        providers = ProviderCatalog(settings.providers)
+        stack.push_async_callback(providers.close)
+        await _load_providers(app, providers)
+        activities = _Activities(app, settings, client, handlers, providers, attributes=attributes)
+        for worker in _workers(app, settings, client, activities):
+            await stack.enter_async_context(worker)
+        log.info("serving %s on task queue %r", ", ".join(app.agents), settings.task_queue)
+        await stop.wait()
+        log.info("draining")
+    if unhealthy.is_set():
+        raise UnhealthyWorker(
+            f"half of the {settings.handler_threads} threads for sync tools hang in calls that were cut off long ago; "
+            "the worker has stopped so that a new one can take its place: give those tools timeouts of their own"
+        )
+
+
+class _Activities:
+    """Tether's activities, wired."""
+
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        client: Client,
+        handlers: Handlers,
+        providers: ProviderCatalog,
+        *,
+        attributes: bool,
+    ) -> None:
+        transcripts = CachedTranscripts(HistoryReader(client))
+        setup = SetupActivities(app.agents, settings.for_runs(attributes=attributes), transcripts)
+        model = ModelActivities(
+            client,
+            app.agents,
+            providers,
+            GenaiPrices(settings.providers),
+            transcripts,
+            NoProgress(),
+            attempts=settings.model_attempts,
+            timeout_ms=round(settings.model_timeout * 1000),
+        )
+        tools = ToolActivities(client, app.agents, handlers, handlers, transcripts)
+        self.setup: list[Callable[..., Any]] = [setup.setup]
+        self.model: list[Callable[..., Any]] = [model.think, model.plan]
+        self.tools: list[Callable[..., Any]] = [tools.execute]
+
+
+def _workers(app: App, settings: Settings, client: Client, activities: _Activities) -> Sequence[Worker]:
+    """One worker for each task queue that the settings name."""
+    by_queue: dict[str, list[Callable[..., Any]]] = {settings.task_queue: [*activities.setup, *app.activities]}
+    by_queue.setdefault(settings.model_queue or settings.task_queue, []).extend(activities.model)
+    by_queue.setdefault(settings.tool_queue or settings.task_queue, []).extend(activities.tools)
+    runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=[AgentRun, *app.workflows] if queue == settings.task_queue else [],
+            activities=served,
+            workflow_runner=runner,
+            max_concurrent_activities=settings.max_activities,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain),
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout),
+        )
+        for queue, served in by_queue.items()
+    ]
+
+
+def _check_names(app: App) -> None:
+    taken = {activity._Definition.must_from_callable(item).name for item in app.activities}  # noqa: SLF001  the SDK's only way to an activity's name
+    for agent in app.agents.values():
+        for tool in agent.tools:
+            if tool.name in taken:
+                raise DeclarationError(
+                    f"agent {agent.name!r} has a tool {tool.name!r}, which is also the name of one of the App's "
+                    "activities; a tool's name is its activity type, so give one of them another name"
+                )
+
+
+async def _load_providers(app: App, providers: ProviderCatalog) -> None:
+    """Load the vendors' SDKs before the first call needs them; say which agents will have no model."""
+    for agent in app.agents.values():
+        try:
+            await providers.load(agent.models[0].name)
+        except ProviderError as error:
+            log.warning("agent %r: %s", agent.name, error)
+
+
+async def _has_attributes(client: Client) -> bool:
+    missing = await missing_attributes(client)
+    if missing:
+        log.warning(
+            "namespace %r lacks the search attributes %s: searches won't find runs by them; run `tether setup`",
+            client.namespace,
+            ", ".join(missing),
+        )
+    return not missing

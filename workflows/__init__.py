@@ -1,0 +1,1 @@
+"""Orchestration: the workflows that carry a run from start to result."""

@@ -1,0 +1,281 @@
+"""AgentRun: one agent's run, from setup to result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from tether import progress
+    from tether.ending import result_of
+    from tether.errors import REACTIONS, ErrorKind
+    from tether.limits import RunLimits
+    from tether.manifest import Manifest
+    from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
+    from tether.plan import PLAN_OUTPUT_TOKENS
+    from tether.records import RUN_WORKFLOW, ModelInput, RunSettings, Segment, SetupInput, ToolInput, TranscriptRef
+    from tether.result import RunResult
+    from tether.start import Carried, RunInput, unacceptable
+    from tether.state import Ending, RunState
+    from tether.text import cut
+    from tether.view import CallView, RunView
+    from tether.workflows import calls, display
+
+LONGEST_PAUSE_SECONDS = 30
+MAX_CARRIED_BYTES = 1536 * 1024
+MAX_CARRIED_ANSWER_BYTES = 64 * 1024
+
+
+@workflow.defn(name=RUN_WORKFLOW)
+class AgentRun:
+    """Setup, plan, then turns of one model call and the calls that it asked for, until the run ends."""
+
+    @workflow.init
+    def __init__(self, given: RunInput) -> None:
+        carried = given.carried
+        self._given = given
+        self._state = carried.state if carried else _fresh(given)
+        self._segments = carried.segments if carried else ()
+        self._first_turn = self._state.turn + 1 if carried else 0
+        self._limits: RunLimits | None = carried.limits if carried else None
+        self._manifest: Manifest | None = None
+        self._version = ""
+        self._settings = RunSettings(attributes=False)
+        self._flights: list[asyncio.Task[None]] = []
+
+    @workflow.run
+    async def run(self, given: RunInput) -> RunResult:
+        """Run to the end.
+
+        Raises:
+            ApplicationError: The run ended by an error; its details hold the `RunResult`.
+        """
+        try:
+            await self._set_up(given)
+            await self._proceed()
+        except asyncio.CancelledError:
+            await self._land()
+            self._state.ending = Ending(outcome="cancelled", why="the run was cancelled")
+            workflow.upsert_memo({display.RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
+            raise
+        return self._ended()
+
+    @workflow.query(name="status")
+    def status(self) -> RunView:
+        """Where the run stands."""
+        state = self._state
+        counters = state.counters
+        return RunView(
+            run=workflow.info().workflow_id,
+            agent=self._given.agent,
+            version=self._version,
+            doing=state.doing,
+            outcome=state.ending.outcome if state.ending else None,
+            error=state.ending.error if state.ending else None,
+            turn=state.turn,
+            steps=state.steps,
+            calls=tuple(CallView(id=c.decided.id, tool=c.decided.tool, status=c.status) for c in state.calls),
+            usage=counters.usage,
+            cost=None if counters.unpriced else counters.cost,
+            active_ms=counters.active_ms,
+        )
+
+    async def _set_up(self, given: RunInput) -> None:
+        """Pin the run to its agent's manifest."""
+        if not given.carried and (error := unacceptable(given)):
+            self._state.ending = progress.ending_of(error)
+            return
+        pinned_in = given.carried.pinned_in if given.carried else ""
+        try:
+            pinned = await calls.set_up(SetupInput(agent=given.agent, pinned_in=pinned_in))
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            self._state.ending = progress.ending_of(calls.model_failure(error, ()).error)
+            return
+        self._manifest, self._version, self._settings = pinned.manifest, pinned.digest, pinned.settings
+        if self._limits is None:
+            self._limits = pinned.manifest.limits.changed(given.limits)
+            self._state.planning = pinned.manifest.plan if given.plan is None else given.plan
+            if self._settings.attributes:
+                display.mark_pinned(given.agent, self._version)
+
+    async def _proceed(self) -> None:
+        """Do what is next until nothing is."""
+        while self._state.ending is None or self._flights:
+            for action in self._next_actions():
+                if isinstance(action, End):
+                    self._state.ending = action.ending
+                else:
+                    self._begin(action)
+            self._show()
+            if self._flights:
+                await self._one_landed()
+            self._continue_as_new_if_due()
+
+    def _next_actions(self) -> list[Action]:
+        manifest, limits = self._pinned()
+        return next_actions(self._state, limits, stops=manifest.stops)
+
+    def _begin(self, action: Action) -> None:
+        match action:
+            case MakePlan():
+                self._state.doing = "planning"
+                self._fly(self._plan())
+            case Think(turn):
+                self._state.doing = "thinking"
+                self._fly(self._think(turn))
+            case AskStop(turn):
+                self._fly(self._think(turn, stop_only=True))
+            case Execute(call):
+                self._state.doing = "executing"
+                self._fly(self._execute(call))
+
+    def _fly(self, doing: Coroutine[Any, Any, None]) -> None:
+        self._flights.append(asyncio.create_task(doing))
+
+    async def _one_landed(self) -> None:
+        done, flying = await workflow.wait(self._flights, return_when=asyncio.FIRST_COMPLETED)
+        self._flights = list(flying)
+        for flight in done:
+            flight.result()
+
+    async def _land(self) -> None:
+        """Cancel what is in flight and wait for what becomes of it."""
+        for flight in self._flights:
+            flight.cancel()
+        if self._flights:
+            await workflow.wait(self._flights)
+
+    async def _plan(self) -> None:
+        state = self._state
+        given = self._model_input(0, PLAN_OUTPUT_TOKENS).model_copy(update={"repair": state.repair})
+        await self._ask(given, plan=True)
+
+    async def _think(self, turn: int, *, stop_only: bool = False) -> None:
+        _, limits = self._pinned()
+        given = self._model_input(turn, limits.max_tokens_per_step).model_copy(update={"stop_only": stop_only})
+        await self._ask(given, plan=False)
+
+    async def _ask(self, given: ModelInput, *, plan: bool) -> None:
+        state = self._state
+        state.asking = True
+        try:
+            result = await calls.ask_model(given, self._settings, plan=plan)
+        except ActivityError as error:
+            await self._not_answered(error, given)
+            return
+        if plan:
+            progress.planned(state, result, _now_ms())
+        else:
+            progress.thought(state, result, _now_ms())
+
+    async def _not_answered(self, error: ActivityError, given: ModelInput) -> None:
+        failure = calls.model_failure(error, given.failed)
+        if REACTIONS[failure.error.kind].retry != "reschedule":
+            progress.model_failed(self._state, failure, _now_ms())
+            return
+        progress.model_lost(self._state, failure, _now_ms(), self._settings.model_attempts)
+        lost = len(self._state.lost)
+        if self._state.ending is None and lost > 1:
+            self._state.asking = True
+            pause = min(2 ** (lost - 2), LONGEST_PAUSE_SECONDS)
+            await workflow.sleep(timedelta(seconds=pause), summary=f"before attempt {lost + 1} of the model call")
+            self._state.asking = False
+
+    async def _execute(self, call_id: str) -> None:
+        state = self._state
+        manifest, limits = self._pinned()
+        call = progress.executing(state, call_id)
+        contract = manifest.tool(call.decided.tool)
+        assert contract and call.decided.permit  # noqa: PT018, S101  only decided calls of known tools get here
+        given = ToolInput(
+            agent=self._given.agent,
+            call=call_id,
+            turn=state.turn,
+            index=call.index,
+            arguments=call.arguments,
+            digest=call.decided.digest,
+            contract=contract.digest,
+            active_ms=limits.timeout_ms - state.counters.active_ms,
+            first_run=workflow.info().first_execution_run_id,
+            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
+            permit=call.decided.permit,
+        )
+        try:
+            result = await calls.call_tool(given, contract, self._settings)
+        except ActivityError as error:
+            failure, composed = calls.tool_failure(error, call_id, contract)
+            progress.call_failed(state, call_id, failure, _now_ms(), composed=composed)
+        else:
+            progress.called(state, call_id, result, _now_ms())
+
+    def _model_input(self, turn: int, max_output_tokens: int) -> ModelInput:
+        state = self._state
+        _, limits = self._pinned()
+        return ModelInput(
+            agent=self._given.agent,
+            manifest=self._version,
+            turn=turn,
+            transcript=TranscriptRef(turns=state.turn, head=state.reached, segments=self._segments),
+            composed=state.composed,
+            next_call=state.counters.calls + 1,
+            max_output_tokens=max_output_tokens,
+            active_ms=limits.timeout_ms - state.counters.active_ms,
+            capped=limits.max_cost is not None,
+            failed=tuple(state.lost),
+        )
+
+    def _continue_as_new_if_due(self) -> None:
+        info = workflow.info()
+        after = self._settings.continue_after
+        due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
+        if not due or self._state.ending or not self._state.at_rest or not workflow.all_handlers_finished():
+            return
+        _, limits = self._pinned()
+        segment = Segment(run_id=info.run_id, first=self._first_turn, last=self._state.turn)
+        self._state.answer = cut(self._state.answer, MAX_CARRIED_ANSWER_BYTES)
+        carried = Carried(segments=(*self._segments, segment), pinned_in=info.run_id, state=self._state, limits=limits)
+        following = self._given.model_copy(update={"carried": carried})
+        if len(following.model_dump_json(exclude_defaults=True).encode()) <= MAX_CARRIED_BYTES:
+            workflow.continue_as_new(following, memo=dict(workflow.memo()))
+
+    def _ended(self) -> RunResult:
+        assert self._state.ending  # noqa: S101  `_proceed` returns once there is one
+        failed = self._state.ending.outcome == "error"
+        result = self._finished("failed" if failed else "completed")
+        if not failed:
+            return result
+        kind = result.error.kind if result.error else ErrorKind.INTERNAL
+        raise ApplicationError(result.why, result, type=kind.value, non_retryable=True)
+
+    def _finished(self, doing: Any) -> RunResult:
+        state = self._state
+        assert state.ending  # noqa: S101  both callers set it
+        state.doing = doing
+        run = workflow.info().workflow_id
+        result = result_of(self._given, state, state.ending, run=run, version=self._version, now=workflow.now())
+        if self._settings.attributes or display.searchable():
+            display.mark_ended(result, doing)
+        self._show()
+        return result
+
+    def _show(self) -> None:
+        display.show(self._state, self._given.agent, self._limits.max_steps if self._limits else 0)
+
+    def _pinned(self) -> tuple[Manifest, RunLimits]:
+        assert self._manifest and self._limits  # noqa: PT018, S101  set before the first action
+        return self._manifest, self._limits
+
+
+def _fresh(given: RunInput) -> RunState:
+    return RunState(started_ms=_now_ms(), head=progress.first_head(given.task))
+
+
+def _now_ms() -> int:
+    return round(workflow.now().timestamp() * 1000)
