@@ -43,7 +43,7 @@ def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str =
         run=record.run,
         agent=record.input.agent if record.input else "",
         version=record.version,
-        doing=_ENDED.get(record.status) or _doing(record, pending, state),
+        doing=_ENDED.get(record.status) or _doing(record, state),
         outcome=ended.outcome if ended else None,
         error=ended.error if ended else None,
         turn=last.number if last else 0,
@@ -56,18 +56,15 @@ def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str =
     )
 
 
-def _doing(record: Record, pending: Sequence[PendingAttempt], state: str) -> Doing:
+def _doing(record: Record, state: str) -> Doing:
     if state in WAITS:
         return _DOING.validate_python(state)
-    names = {attempt.name for attempt in pending}
-    if record.manifest is None or SETUP in names:
+    if record.manifest is None:
         return "queued"
-    if PLAN in names:
+    in_flight = {name for key, name in record.names.items() if key not in record.closed}
+    if PLAN in in_flight:
         return "planning"
-    if THINK in names:
-        return "thinking"
-    unsettled = any(not call.content for turn in record.turns.values() for call in turn.calls.values())
-    return "executing" if names or unsettled else "thinking"
+    return "executing" if in_flight - {SETUP, THINK} else "thinking"
 
 
 def _call(call: CallRecord, pending: Sequence[PendingAttempt]) -> CallView:

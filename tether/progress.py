@@ -172,7 +172,7 @@ def _charge(state: RunState, result: ModelResult, ended_ms: int) -> None:
     counters.cost += result.cost or 0
     counters.unpriced |= result.cost is None
     _cover(state, result.spent.active_ms, ended_ms)
-    counters.covered = counters.covered  # nothing that is in flight began before this
+    counters.covered = counters.covered[-1:]  # nothing that is in flight began before this
 
 
 def _cover(state: RunState, active_ms: int, ended_ms: int) -> None:

@@ -56,7 +56,7 @@ app = App(agents=[desk, clerk])
 
 
 def obey(request: Request) -> Reply:
-    """What the scripted model answers: the calls that the task names, as in `look_up 1, wait 2, Done.`, then its end."""
+    """What the scripted model answers: the calls that the task names, as in `look_up 1, Done.`, then its end."""
     conversation = request.conversation
     orders = [order.strip() for order in conversation.user_texts[0].split(",")]
     done = len(conversation.results)
