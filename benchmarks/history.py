@@ -52,7 +52,7 @@ async def _read(here: Stand, ran: Ran) -> Row:
         turn.result and all(call.result for call in turn.calls.values()) for turn in record.turns.values()
     )
     carried = await _heads_carried(here, ran)
-    heads = all(record.head(state.turn) == state.reached for state in carried)
+    heads = all(record.head(state.turn - 1) == state.head for state in carried)
     messages = len(record.messages(ran.turns))
     reached = whole and heads and messages == 2 * ran.turns
     return Row(
@@ -66,7 +66,7 @@ async def _read(here: Stand, ran: Ran) -> Row:
 
 
 async def _heads_carried(here: Stand, ran: Ran) -> list[RunState]:
-    """The states that continue-as-new handed over, each with the digest of the transcript as the run knew it."""
+    """The states that continue-as-new handed over, each with the digest of the transcript before its turn."""
     states = []
     for history in ran.histories[1:]:
         payloads = history[0].workflow_execution_started_event_attributes.input.payloads

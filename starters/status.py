@@ -62,9 +62,16 @@ def _doing(record: Record, state: str) -> Doing:
     if record.manifest is None:
         return "queued"
     in_flight = {name for key, name in record.names.items() if key not in record.closed}
-    if PLAN in in_flight:
+    if PLAN in in_flight or (not in_flight and _plan_is_next(record)):
         return "planning"
     return "executing" if in_flight - {SETUP, THINK} else "thinking"
+
+
+def _plan_is_next(record: Record) -> bool:
+    wanted = record.manifest is not None and record.manifest.plan
+    if record.input is not None and record.input.plan is not None:
+        wanted = record.input.plan
+    return wanted and not record.plans and not record.turns
 
 
 def _call(call: CallRecord, pending: Sequence[PendingAttempt]) -> CallView:

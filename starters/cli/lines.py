@@ -110,8 +110,9 @@ def _head(step: AgentStep) -> Text:
 
 
 def _attempt(failed: FailedAttempt) -> str:
-    lasted = failed.active_ms / 1000
-    return f"attempt {failed.attempt} failed after {lasted:.1f} s: {failed.error.kind}: {failed.error.message}"
+    # A lost attempt is known to have lasted until its last beat; one that was lost before any has no time.
+    after = f" after {failed.active_ms / 1000:.1f} s" if failed.active_ms else ""
+    return f"attempt {failed.attempt} failed{after}: {failed.error.kind}: {failed.error.message}"
 
 
 def _arguments(step: AgentStep) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tether import Agent, App, Limits, Model, tool, tool_from_schema
 from tether.agent import MAX_INSTRUCTIONS_BYTES
+from tether.contract import ToolContract
 from tether.errors import DeclarationError
 from tether.manifest import Manifest
 from tether.tools import Tool
@@ -199,6 +200,17 @@ def test_a_manifest_survives_the_history() -> None:
     assert again.tools[0].digest == labelled(effect="keyed", retries=2).contract.digest
     assert again.tool("handler") == manifest.tools[0]
     assert again.tool("other") is None
+
+
+def test_a_label_that_a_later_version_adds_changes_no_digest() -> None:
+    """Workers of two versions serve one run: what holds its default is no part of the digest."""
+
+    class LaterContract(ToolContract):
+        colour: str = "blue"
+
+    made = labelled().contract
+    assert LaterContract(**made.model_dump()).digest == made.digest
+    assert LaterContract(**made.model_dump(), colour="red").digest != made.digest
 
 
 def test_an_agent_too_large_to_pin_is_refused() -> None:

@@ -238,6 +238,21 @@ def test_a_lost_attempt_is_no_step_while_it_is_made_again() -> None:
     assert [step.action for step in steps_of(folded(run.events))] == ["complete"]
 
 
+def test_a_stop_predicate_that_was_lost_and_then_answered_is_no_step() -> None:
+    """Asking the predicate at last is no turn: what was lost on the way to its answer isn't the run's failure."""
+    run = Simulation(LIMITS.model_copy(update={"max_steps": 1}), stops=True)
+    run.begin()
+    run.land_model("calls", (call("zzz"),))
+    for answer in ("lost", "not stopped"):
+        run.begin()
+        run.land_model(answer)
+    run.begin()
+    record = folded(run.events)
+    assert [step.action for step in steps_of(record)] == ["think", "tool_use"]
+    assert record.result is not None
+    assert (record.result.outcome, record.result.steps) == ("max_steps", 2)
+
+
 @pytest.mark.parametrize("planning", [True, False])
 def test_a_model_call_that_failed_for_good_is_the_last_step(planning: bool) -> None:  # noqa: FBT001  a case
     """The failure that ended a run stands in its record, of the plan too."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field, JsonValue, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, computed_field
 
 from tether import RunContext, ToolContext, tool, tool_from_schema
 from tether.errors import DeclarationError
@@ -30,6 +30,15 @@ class Address(BaseModel):
 @dataclass
 class Size:
     width: int
+
+
+class Parcel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    grams: int
+
+    @computed_field
+    def heavy(self) -> bool:
+        return self.grams > 1_000
 
 
 class Unwritable:
@@ -173,6 +182,7 @@ def test_many_types_survive_the_record() -> None:
         pair: tuple[int, str],
         some: set[int],
         size: Size,
+        parcel: Parcel,
     ) -> None:
         """Take."""
 
@@ -184,10 +194,12 @@ def test_many_types_survive_the_record() -> None:
         "pair": [1, "a"],
         "some": [3],
         "size": {"width": 4},
+        "parcel": {"grams": 5},
     }
     got = take.arguments.handler_arguments(take.arguments.normalise(written))
     assert (got["span"], got["price"], got["pair"]) == (timedelta(seconds=90), Decimal("1.50"), (1, "a"))
     assert (got["some"], got["size"], got["key"]) == ({3}, Size(4), UUID("12345678-1234-5678-1234-567812345678"))
+    assert got["parcel"] == Parcel(grams=5)
 
 
 ADDRESS: dict[str, JsonValue] = {"street": "Elm", "zip": "1"}
