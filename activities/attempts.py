@@ -20,8 +20,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from tether.errors import ErrorKind, RunError
-from tether.records import Beat, ModelFailure, Spent, ToolFailure
+from tether.model_records import ModelFailure
+from tether.records import Beat, Spent
 from tether.step import FailedAttempt
+from tether.tool_records import ToolFailure
 
 T = TypeVar("T")
 Why = Literal["deadline", "cancelled", "superseded", "paused", "shutdown"]

@@ -16,10 +16,11 @@ from tether.gate import decide
 from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.messages import AssistantMessage
+from tether.model_records import ModelFailure, ModelInput, ModelResult
 from tether.ports import Progress, RunRef, TranscriptLost, Transcripts
 from tether.provider import Delta, ModelReply, ModelRequest, Prices, Providers
 from tether.record import Record
-from tether.records import PLAN, THINK, ModelFailure, ModelInput, ModelResult
+from tether.records import PLAN, THINK
 from tether.reply import judge, read_plan, too_large
 from tether.steps import steps_of
 from tether.text import one_line

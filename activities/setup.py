@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 from tether.agent import Agent
 from tether.errors import ErrorKind, RunError
 from tether.manifest import Manifest
+from tether.model_records import ModelFailure
 from tether.ports import RunRef, TranscriptLost, Transcripts
-from tether.records import SETUP, ModelFailure, RunSettings, SetupInput, SetupResult
+from tether.records import SETUP, RunSettings, SetupInput, SetupResult
 
 
 class SetupActivities:

@@ -15,9 +15,9 @@ from tether.errors import ErrorKind, RunError, ToolError
 from tether.ids import arguments_digest, content_id, idempotency_key
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
-from tether.records import ToolFailure, ToolInput, ToolResult
 from tether.schema import InvalidArguments
 from tether.text import one_line, valid_unicode
+from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool, ToolContext
 from tether.values import carriable, spoken
 

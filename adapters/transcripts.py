@@ -9,9 +9,11 @@ from tether.errors import RunNotFound
 from tether.events import RunEvent
 from tether.fold import compose, fold
 from tether.manifest import Manifest
+from tether.model_records import ModelResult
 from tether.ports import RunRef, TranscriptLost
 from tether.record import Record
-from tether.records import THINK, CallOutcome, ModelResult, ToolResult, TranscriptRef
+from tether.records import THINK, CallOutcome, TranscriptRef
+from tether.tool_records import ToolResult
 
 MAX_RUNS = 500
 MAX_TURNS = 10_000

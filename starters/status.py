@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
+from tether.model_records import ModelResult
 from tether.record import CallRecord, Record
-from tether.records import PLAN, SETUP, THINK, ModelResult
+from tether.records import PLAN, SETUP, THINK
 from tether.starters.pending import PendingAttempt
 from tether.state import CallStatus, Doing
 from tether.steps import steps_of

@@ -9,23 +9,12 @@ from pydantic import ValidationError
 from tether.errors import ErrorKind, RunError
 from tether.events import EventKind, RunEvent
 from tether.lost import lost_attempt
+from tether.model_records import ModelFailure, ModelInput, ModelResult
 from tether.record import CallRecord, Record, RunStatus
-from tether.records import (
-    PLAN,
-    SETUP,
-    THINK,
-    Beat,
-    CallOutcome,
-    ModelFailure,
-    ModelInput,
-    ModelResult,
-    SetupResult,
-    ToolFailure,
-    ToolInput,
-    ToolResult,
-)
+from tether.records import PLAN, SETUP, THINK, Beat, CallOutcome, SetupResult
 from tether.result import RunResult
 from tether.start import RunInput
+from tether.tool_records import ToolFailure, ToolInput, ToolResult
 
 _ENDED: dict[EventKind, RunStatus] = {
     "run_completed": "completed",

@@ -10,8 +10,8 @@ from tether.contract import MAX_TOOL_NAME
 from tether.errors import ErrorKind, RunError
 from tether.ids import arguments_digest, canonical, content_id
 from tether.messages import AssistantMessage, Block, CallBlock
+from tether.model_records import DecidedCall, Permit
 from tether.record import refusal_text
-from tether.records import DecidedCall, Permit
 from tether.schema import InvalidArguments
 from tether.text import cut
 from tether.tools import Tool, ToolRegistry

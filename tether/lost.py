@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tether.errors import ErrorKind, RunError
-from tether.records import Beat, ModelFailure, Spent
+from tether.model_records import ModelFailure
+from tether.records import Beat, Spent
 from tether.step import FailedAttempt
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from tether.manifest import Manifest
+from tether.model_records import ModelResult
 from tether.provider import Delta
 from tether.record import Record
-from tether.records import CallOutcome, ModelResult, ToolResult, TranscriptRef
+from tether.records import CallOutcome, TranscriptRef
+from tether.tool_records import ToolResult
 
 T = TypeVar("T")
 

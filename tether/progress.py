@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tether.errors import REACTIONS, ErrorKind, RunError
 from tether.ids import chained, content_id
+from tether.model_records import DecidedCall, ModelFailure, ModelResult
 from tether.record import refusal_text
-from tether.records import CallOutcome, DecidedCall, ModelFailure, ModelResult, Spent, ToolFailure, ToolResult
+from tether.records import CallOutcome, Spent
 from tether.result import ToolUse
 from tether.state import CallState, Ending, RunState
 from tether.step import FailedAttempt
 from tether.steps import step_count
+from tether.tool_records import ToolFailure, ToolResult
 
 MAX_NUDGES = 2
 """Consecutive replies that may be told to be made again (cut off, or not of the shape asked for)."""

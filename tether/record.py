@@ -12,20 +12,12 @@ from typing import Literal
 from tether.ids import chained, content_id
 from tether.manifest import Manifest
 from tether.messages import Message, ToolMessage, user
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
 from tether.plan import Plan
-from tether.records import (
-    CallOutcome,
-    DecidedCall,
-    ModelFailure,
-    ModelInput,
-    ModelResult,
-    RunSettings,
-    ToolFailure,
-    ToolInput,
-    ToolResult,
-)
+from tether.records import CallOutcome, RunSettings
 from tether.result import RunResult
 from tether.start import RunInput
+from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.values import spoken
 
 RunStatus = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]

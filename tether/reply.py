@@ -10,9 +10,9 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from tether.errors import ErrorKind, RunError
 from tether.messages import AssistantMessage
+from tether.model_records import ModelResult
 from tether.plan import Plan
 from tether.provider import ModelReply
-from tether.records import ModelResult
 from tether.text import cut
 
 MAX_REPLY_BYTES = 1024 * 1024

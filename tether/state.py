@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field, JsonValue
 
 from tether.errors import RunError
 from tether.ids import chained
+from tether.model_records import DecidedCall
 from tether.plan import Plan
-from tether.records import CallOutcome, DecidedCall
+from tether.records import CallOutcome
 from tether.result import Outcome, ToolUse
 from tether.step import FailedAttempt
 from tether.usage import Usage

@@ -8,8 +8,9 @@ from typing import TypedDict
 from pydantic import JsonValue
 
 from tether.errors import ErrorKind, RunError
+from tether.model_records import ModelFailure, ModelResult
 from tether.record import CallRecord, Record, TurnRecord
-from tether.records import ModelFailure, ModelResult, Spent
+from tether.records import Spent
 from tether.step import AgentStep, FailedAttempt
 from tether.usage import Usage
 

@@ -16,13 +16,15 @@ with workflow.unsafe.imports_passed_through():
     from tether.errors import REACTIONS, ErrorKind
     from tether.limits import RunLimits
     from tether.manifest import Manifest
+    from tether.model_records import ModelInput
     from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
     from tether.plan import PLAN_OUTPUT_TOKENS
-    from tether.records import RUN_WORKFLOW, ModelInput, RunSettings, Segment, SetupInput, ToolInput, TranscriptRef
+    from tether.records import RUN_WORKFLOW, RunSettings, Segment, SetupInput, TranscriptRef
     from tether.result import RunResult
     from tether.start import Carried, RunInput, unacceptable
     from tether.state import Ending, RunState
     from tether.text import cut
+    from tether.tool_records import ToolInput
     from tether.view import CallView, RunView
     from tether.workflows import calls, display
 

@@ -16,21 +16,12 @@ with workflow.unsafe.imports_passed_through():
     from tether.contract import ToolContract
     from tether.errors import ErrorKind, RunError
     from tether.lost import lost_attempt
+    from tether.model_records import ModelFailure, ModelInput, ModelResult
     from tether.progress import outcome_of
-    from tether.records import (
-        Beat,
-        ModelFailure,
-        ModelInput,
-        ModelResult,
-        RunSettings,
-        SetupInput,
-        SetupResult,
-        ToolFailure,
-        ToolInput,
-        ToolResult,
-    )
+    from tether.records import Beat, RunSettings, SetupInput, SetupResult
     from tether.step import FailedAttempt
     from tether.text import one_line
+    from tether.tool_records import ToolFailure, ToolInput, ToolResult
 
 LONGEST_BACKOFF = timedelta(seconds=60)
 SETUP_TIMEOUT = timedelta(seconds=30)

@@ -14,12 +14,14 @@ from tether.ids import content_id
 from tether.limits import RunLimits
 from tether.manifest import Manifest
 from tether.messages import Block, CallBlock, TextBlock
+from tether.model_records import ModelFailure, ModelResult
 from tether.plan import Plan, PlanStep
 from tether.progress import first_head, outcome_of
-from tether.records import Beat, ModelFailure, ModelResult, Spent, ToolFailure, ToolResult
+from tether.records import Beat, Spent
 from tether.result import RunResult
 from tether.state import RunState
 from tether.step import FailedAttempt
+from tether.tool_records import ToolFailure, ToolResult
 from tether.usage import Usage
 from tether.values import spoken
 

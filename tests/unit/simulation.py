@@ -15,22 +15,12 @@ from tether.events import EventKind, RunEvent
 from tether.limits import RunLimits
 from tether.lost import lost_attempt
 from tether.messages import CallBlock
+from tether.model_records import ModelInput, ModelResult
 from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
-from tether.records import (
-    PLAN,
-    SETUP,
-    THINK,
-    ModelInput,
-    ModelResult,
-    RunSettings,
-    SetupInput,
-    SetupResult,
-    Spent,
-    ToolInput,
-    TranscriptRef,
-)
+from tether.records import PLAN, SETUP, THINK, RunSettings, SetupInput, SetupResult, Spent, TranscriptRef
 from tether.start import RunInput
 from tether.state import Ending, RunState
+from tether.tool_records import ToolInput
 
 ModelAnswer = Literal[
     "text", "calls", "nudge", "refusal", "plan", "no plan", "lost", "failed", "stopped", "not stopped"

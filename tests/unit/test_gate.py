@@ -9,8 +9,8 @@ from tether.errors import ErrorKind
 from tether.gate import MAX_CALLS_A_TURN, decide
 from tether.ids import arguments_digest, content_id
 from tether.messages import AssistantMessage, Block, CallBlock, TextBlock
+from tether.model_records import DecidedCall, Permit
 from tether.record import refusal_text
-from tether.records import DecidedCall, Permit
 from tether.tools import ToolRegistry
 
 

@@ -12,8 +12,8 @@ from tether import progress
 from tether.errors import ErrorKind
 from tether.limits import RunLimits
 from tether.messages import CallBlock
+from tether.model_records import ModelResult
 from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
-from tether.records import ModelResult
 from tether.state import Ending, RunState
 
 

@@ -19,8 +19,9 @@ from tether import progress
 from tether.errors import ErrorKind, RunError
 from tether.ids import chained, content_id
 from tether.lost import lost_attempt
+from tether.model_records import DecidedCall, ModelFailure, ModelResult, Permit
 from tether.plan import Plan
-from tether.records import CallOutcome, DecidedCall, ModelFailure, ModelResult, Permit, Spent
+from tether.records import CallOutcome, Spent
 from tether.result import Outcome, ToolUse
 from tether.state import RunState
 from tether.usage import Usage

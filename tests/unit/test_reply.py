@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from tether.errors import ErrorKind
 from tether.messages import AssistantMessage, Block, CallBlock, RefusalBlock, TextBlock
+from tether.model_records import ModelResult
 from tether.provider import FinishReason, ModelReply
-from tether.records import ModelResult
 from tether.reply import MAX_REPLY_BYTES, Judged, judge, read_plan, too_large
 from tether.usage import Usage
 

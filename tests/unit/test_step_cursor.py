@@ -6,22 +6,12 @@ from tether.errors import ErrorKind, RunError
 from tether.events import EventKind, RunEvent
 from tether.ids import content_id
 from tether.messages import AssistantMessage, CallBlock, TextBlock
-from tether.records import (
-    PLAN,
-    THINK,
-    CallOutcome,
-    DecidedCall,
-    ModelFailure,
-    ModelInput,
-    ModelResult,
-    Permit,
-    ToolInput,
-    ToolResult,
-    TranscriptRef,
-)
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult, Permit
+from tether.records import PLAN, THINK, CallOutcome, TranscriptRef
 from tether.start import RunInput
 from tether.starters.stream import StepCursor
 from tether.steps import steps_of
+from tether.tool_records import ToolInput, ToolResult
 from tether.value import Value
 
 

@@ -1,0 +1,138 @@
+"""What goes into and comes out of a model call, the decisions about its reply included."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from tether.errors import RunError
+from tether.messages import AssistantMessage
+from tether.plan import Plan
+from tether.provider import FinishReason
+from tether.records import CallOutcome, Spent, TranscriptRef
+from tether.step import FailedAttempt
+from tether.usage import Usage
+from tether.value import Value
+
+Verdict = Literal["allow", "deny", "ask"]
+
+
+class ModelInput(Value):
+    """One model call: of the plan (turn 0) or of a turn.
+
+    Attributes:
+        agent: The agent's name.
+        manifest: Digest of the manifest that the run is pinned to.
+        turn: From 1; 0 for the plan.
+        transcript: What has been said so far.
+        composed: Outcomes of the preceding turn's calls that the workflow itself put into words.
+        next_call: The number that the first call of the reply gets.
+        max_output_tokens: What the reply may write.
+        active_ms: Active time that is left to the run.
+        capped: Whether the run has a cost cap, so that a model without a price is refused.
+        failed: Attempts that were lost before this activity.
+        repair: What was wrong with the plan before this one.
+        stop_only: Ask the agent's stop predicate, call no model.
+    """
+
+    agent: str
+    manifest: str
+    turn: int
+    transcript: TranscriptRef
+    composed: tuple[CallOutcome, ...] = ()
+    next_call: int = 1
+    max_output_tokens: int
+    active_ms: int
+    capped: bool = False
+    failed: tuple[FailedAttempt, ...] = ()
+    repair: str = ""
+    stop_only: bool = False
+
+
+class Permit(Value):
+    """The recorded verdict on a call.
+
+    Attributes:
+        verdict: Whether it may be executed.
+        rule: The rule that decided.
+        reason: In words that the model and people can use.
+    """
+
+    verdict: Verdict
+    rule: str
+    reason: str = ""
+
+
+class DecidedCall(Value):
+    """A call that the model asked for, and what was decided about it, recorded before anything is scheduled.
+
+    Attributes:
+        id: Our id.
+        tool: The tool's name.
+        arguments: As validated; None where they are just what the model wrote.
+        digest: `arguments_digest`: what the decision binds to; empty where there is a problem.
+        resource: What the call is about.
+        permit: The verdict; missing is a denial.
+        problem: Why it can't be executed at all; the model is told.
+        answer: `content_id` of what the model is told, where the call isn't executed.
+    """
+
+    id: str
+    tool: str
+    arguments: dict[str, JsonValue] | None = None
+    digest: str = ""
+    resource: str = ""
+    permit: Permit | None = None
+    problem: RunError | None = None
+    answer: str = ""
+
+
+class ModelResult(Value):
+    """A model's reply with every decision about it.
+
+    Attributes:
+        message: The reply.
+        calls: One for each call in it, in order.
+        finish: Why it stopped.
+        usage: Tokens.
+        cost: Micro-dollars; None where the model has no price.
+        model: The model that served.
+        request_id: The provider's id of the request.
+        content: `content_id` of the message.
+        spent: Attempts and time.
+        output: The structured answer, where the agent has one and the reply fits.
+        nudge: What the model is told next where its reply can't stand as it is (cut off, not of the shape asked for).
+        problem: What was wrong with it, for people.
+        stopped: The stop predicate's verdict; no model was called where it is true.
+        plan: The plan, where one was asked for and could be read.
+    """
+
+    message: AssistantMessage | None = None
+    calls: tuple[DecidedCall, ...] = ()
+    finish: FinishReason = "stop"
+    usage: Usage = Usage()
+    cost: int | None = 0
+    model: str = ""
+    request_id: str = ""
+    content: str = ""
+    spent: Spent = Spent()
+    output: JsonValue = None
+    nudge: str = ""
+    problem: RunError | None = None
+    stopped: bool = False
+    plan: Plan | None = None
+
+
+class ModelFailure(Value):
+    """Details of a model activity that failed.
+
+    Attributes:
+        error: What went wrong in the last attempt.
+        spent: Attempts and time.
+        billed: Whether the provider may charge for the last attempt.
+    """
+
+    error: RunError
+    spent: Spent = Spent()
+    billed: bool = False
