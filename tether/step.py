@@ -46,6 +46,7 @@ class AgentStep(Value):
         error: What went wrong, where something did.
         attempts: How many were made, the last included.
         failed: Those that were made again.
+        model_failed: For a call that is its turn's first step: attempts of the model call that were made again.
         duration_ms: Active time of all attempts.
         usage: Tokens.
         cost: Micro-dollars; None where the model has no price.
@@ -64,6 +65,7 @@ class AgentStep(Value):
     error: RunError | None = None
     attempts: int = 1
     failed: tuple[FailedAttempt, ...] = ()
+    model_failed: tuple[FailedAttempt, ...] = ()
     duration_ms: int = 0
     usage: Usage = Usage()
     cost: int | None = 0

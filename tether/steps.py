@@ -119,7 +119,8 @@ def _call_step(turn: TurnRecord, call: CallRecord, reason: str, figures: _Figure
         output=call.result.value if call.result else call.text or None,
         error=_call_error(call),
         at=call.ended or turn.ended,
-        **(figures | _spent(spent) if spent else figures),
+        model_failed=figures.get("failed", ()),
+        **(figures | _spent(spent or Spent())),
     )
 
 

@@ -33,6 +33,7 @@ def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) ->
         answer: Show the answer too; else the result, which follows, does.
     """
     lines = [_head(step)]
+    lines += [styled(f"{INDENT}model call: {_attempt(failed)}", "yellow") for failed in step.model_failed]
     lines += [styled(f"{INDENT}{_attempt(failed)}", "yellow") for failed in step.failed]
     if step.error and step.action != "complete":
         lines.append(_indented(f"✗ {step.error.kind}: {step.error.message}", "red", whole=whole))

@@ -176,14 +176,14 @@ async def test_a_bad_key_fails_at_once_and_never_shows_it(tether: Tether) -> Non
 
 async def test_attempts_that_failed_are_in_the_record(tether: Tether) -> None:
     """A model call that succeeded at its third attempt says so, with the error of each before it."""
-    tether.script(Status(500), Status(429, headers={"retry-after": "0"}), says("At last."))
+    failing = [Status(500), Status(429, headers={"retry-after": "0"})]
+    tether.script(*failing, calls("look_up", order_id="1"), *failing, says("At last."))
     handle = await tether.start(agent(), "Try")
     await handle.result()
-    step = [step async for step in handle.steps()][0]
-    assert (step.attempts, [failed.error.kind for failed in step.failed]) == (
-        3,
-        [ErrorKind.PROVIDER_ERROR, ErrorKind.RATE_LIMITED],
-    )
+    call, answer = [step async for step in handle.steps()]
+    kinds = [ErrorKind.PROVIDER_ERROR, ErrorKind.RATE_LIMITED]
+    assert (answer.attempts, [failed.error.kind for failed in answer.failed]) == (3, kinds)
+    assert (call.attempts, [failed.error.kind for failed in call.model_failed]) == (1, kinds)
 
 
 async def test_a_failed_tool_is_told_to_the_model(tether: Tether) -> None:
