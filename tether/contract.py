@@ -88,10 +88,9 @@ class ToolContract(Value):
         return _filled(self.resource, arguments)
 
     def summary_of(self, arguments: dict[str, JsonValue]) -> str:
-        """What the timeline says of a call, without its sensitive arguments."""
+        """What the timeline says of a call beside its name, without its sensitive arguments; empty for nothing."""
         shown = {name: value for name, value in arguments.items() if name not in self.sensitive}
-        words = _filled(self.summary or self.resource, shown)
-        return f"{self.name} · {words}" if words else self.name
+        return _filled(self.summary or self.resource, shown)
 
 
 def content_digest(value: Value, size: int = 12) -> str:

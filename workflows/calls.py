@@ -56,7 +56,7 @@ def ask_model(given: ModelInput, settings: RunSettings, *, plan: bool) -> Activi
         heartbeat_timeout=heartbeat,
         retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF, non_retryable_error_types=LOST_ATTEMPTS),
         cancellation_type=_WAIT,
-        summary="plan" if plan else f"turn {given.turn}",
+        summary=None if plan else f"turn {given.turn}",
     )
 
 
@@ -78,7 +78,7 @@ def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -
             maximum_interval=max(LONGEST_BACKOFF, timedelta(milliseconds=contract.retries.first_ms)),
         ),
         cancellation_type=_WAIT,
-        summary=one_line(contract.summary_of(given.arguments)),
+        summary=one_line(contract.summary_of(given.arguments)) or None,
     )
 
 
