@@ -71,7 +71,7 @@ async def main(kind: Kind, options: Options) -> None:
 
 
 async def _serve_model(*, stalling: bool, stop: asyncio.Event) -> None:
-    from benchmarks.workload import Stalling, answer  # noqa: PLC0415  only this kind needs it
+    from benchmarks.scripted import Stalling, answer  # noqa: PLC0415  only this kind needs it
     from tether.testing.wire import WireServer  # noqa: PLC0415
 
     async with WireServer(Stalling() if stalling else answer, record=False) as server:

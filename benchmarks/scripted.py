@@ -1,0 +1,46 @@
+"""What the scripted model says in workload A. Apart from the workload, so that no worker has to import the fake."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.workload import SAID, look_up
+from tether.testing.wire import Answer, Reply, Request, ScriptedCall, Stall
+
+_TASK = re.compile(rb'Go through (\d+) records[^"]*')
+_LAST_RESULT = b'"tool_call_id":"call_'
+_NUMBER = re.compile(rb"\d+")
+_PLACE_OF_TASK = 4_096
+
+
+def answer(request: Request) -> Reply:
+    """What the scripted model says: it reads the turn from the last result, so that it needs no memory of runs."""
+    asked = _TASK.search(request.body[:_PLACE_OF_TASK])
+    assert asked
+    turns = int(asked[1])
+    turn = 1 + _last_turn(request.body)
+    if turn >= turns:
+        return Reply(text=f"{SAID} That was all.")
+    return Reply(text=SAID, calls=(ScriptedCall(look_up.name, {"record": turn}, id=f"call_{turn}"),))
+
+
+class Stalling:
+    """Says the same, but falls silent once in the middle of each run's second turn: there its worker can be killed."""
+
+    def __init__(self) -> None:
+        self._stalled: set[bytes] = set()
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer, or the silence."""
+        reply, asked = answer(request), _TASK.search(request.body[:_PLACE_OF_TASK])
+        assert asked
+        if _last_turn(request.body) != 1 or asked[0] in self._stalled:
+            return reply
+        self._stalled.add(asked[0])
+        return Stall(seconds=60, after_events=3, reply=reply)
+
+
+def _last_turn(body: bytes) -> int:
+    place = body.rfind(_LAST_RESULT)
+    number = _NUMBER.match(body, place + len(_LAST_RESULT)) if place >= 0 else None
+    return int(number[0]) if number else 0
