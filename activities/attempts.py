@@ -1,7 +1,8 @@
 """One attempt of an activity: what earlier ones left in the heartbeat record, its own beats, and how it fails.
 
-The SDK's `activity.heartbeat` is never called: it throttles, and what it sends late would overwrite the fence. Beats
-here are raw, awaited and sent one at a time.
+Beats are raw, awaited and sent one at a time: the SDK's `activity.heartbeat` throttles, and a fence can't wait for
+it. It is called too, after each beat past the fence and with the same record, since the SDK gives up by itself an
+activity that it hasn't heard of for its heartbeat timeout; what it sends late then says nothing that isn't so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from temporalio import activity
 from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
@@ -97,6 +98,10 @@ class Attempt:
         """What is left of the run's active time."""
         return active_ms - self.active_ms
 
+    def start_clock(self) -> None:
+        """Count this attempt's active time from now on: what it waited for before was a place to run."""
+        self._begun = time.monotonic()
+
     def tell(self, detail: str) -> None:
         """Set what the next beat says of the handler's progress."""
         self._detail = detail
@@ -128,21 +133,37 @@ class Attempt:
         """
         task = asyncio.ensure_future(work)
         ticker = asyncio.create_task(self._tick(yields=yields))
+        self._tell_sdk()
         try:
-            done, _ = await asyncio.wait(
-                {task, ticker}, timeout=max(0, deadline_ms) / 1000, return_when=asyncio.FIRST_COMPLETED
-            )
-            if task in done:
+            await self._first_of(task, ticker, deadline_ms, yields=yields)
+            if task.done():
                 return task.result()
-            raise Interrupted(ticker.result() if ticker in done else "deadline")
-        except asyncio.CancelledError as error:
-            raise Interrupted("shutdown" if activity.is_worker_shutdown() else "cancelled") from error
+            raise Interrupted(ticker.result() if ticker.done() else "deadline")
         finally:
             ticker.cancel()
             if not task.done():
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await asyncio.wait({task}, timeout=1)
+
+    async def _first_of(
+        self, task: asyncio.Future[T], ticker: asyncio.Task[Why], deadline_ms: int, *, yields: bool
+    ) -> None:
+        """Wait until the work is done, the server wants it stopped, or its time is over."""
+        waited: set[asyncio.Future[Any]] = {task, ticker}
+        over = time.monotonic() + max(0, deadline_ms) / 1000
+        while True:
+            try:
+                left = max(0.0, over - time.monotonic())
+                await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError as error:
+                why = _why_cancelled()
+                if why != "paused" or yields:
+                    raise Interrupted(why) from error
+                if current := asyncio.current_task():
+                    current.uncancel()
+            else:
+                return
 
     async def again(self, error: RunError, *, after: float | None = None, nothing_done: bool = False) -> NoReturn:
         """Fail so that Temporal makes another attempt.
@@ -199,11 +220,18 @@ class Attempt:
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return "superseded"
+                self._tell_sdk()
                 continue  # the server is away: the next beat tells, or the server's own timeout does
+            self._tell_sdk()
             if why == "cancelled" or (why and yields):
                 return why
 
+    def _tell_sdk(self) -> None:
+        activity.heartbeat(self._record())
+
     async def _leave_beat(self) -> None:
+        # The SDK attaches what it was told last to its report of the failure.
+        self._tell_sdk()
         try:
             await self._beat()
         except RPCError as error:
@@ -238,6 +266,18 @@ class Attempt:
 
     def _as_failed(self, error: RunError) -> FailedAttempt:
         return FailedAttempt(attempt=self.number, error=error, active_ms=self.attempt_ms)
+
+
+def _why_cancelled() -> Why:
+    """Why the SDK cancelled this attempt."""
+    details = activity.cancellation_details()
+    if details is None or details.cancel_requested:
+        return "cancelled"
+    if details.paused or details.reset:
+        return "paused"
+    if details.not_found or details.timed_out:
+        return "superseded"
+    return "shutdown" if details.worker_shutdown else "cancelled"
 
 
 def _failed(before: tuple[FailedAttempt, ...], earlier: Beat | None, attempt: int) -> tuple[FailedAttempt, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NoReturn
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
 from tether.activities.attempts import Attempt, Interrupted
 from tether.activities.prompts import plan_request, turn_request
@@ -67,9 +70,21 @@ class ModelActivities:
     async def think(self, given: ModelInput) -> ModelResult:
         """One turn: ask the stop predicate, call the model, decide about each call of its reply."""
         call = _Call(self._client, given)
+        with call.never_again():
+            return await self._think(call)
+
+    @activity.defn(name=PLAN)
+    async def plan(self, given: ModelInput) -> ModelResult:
+        """Ask the model for a plan."""
+        call = _Call(self._client, given)
+        with call.never_again():
+            return await self._plan(call)
+
+    async def _think(self, call: _Call) -> ModelResult:
+        given = call.given
         record, manifest = await self._known(call)
         agent = self._agents[given.agent]
-        if self._stops(agent, manifest, record, call):
+        if await self._stops(agent, manifest, record, call):
             return ModelResult(stopped=True, spent=call.attempt.spent)
         if given.stop_only:
             return ModelResult(spent=call.attempt.spent)
@@ -92,10 +107,8 @@ class ModelActivities:
         self._transcripts.answered(call.run, given.turn, result)
         return result
 
-    @activity.defn(name=PLAN)
-    async def plan(self, given: ModelInput) -> ModelResult:
-        """Ask the model for a plan."""
-        call = _Call(self._client, given)
+    async def _plan(self, call: _Call) -> ModelResult:
+        given = call.given
         record, manifest = await self._known(call)
         request = plan_request(manifest, record, given.repair, given.max_output_tokens)
         reply = await self._reply(call, request)
@@ -141,11 +154,17 @@ class ModelActivities:
             self._fitting.add(key)
         return key in self._fitting
 
-    def _stops(self, agent: Agent, manifest: Manifest, record: Record, call: _Call) -> bool:
+    async def _stops(self, agent: Agent, manifest: Manifest, record: Record, call: _Call) -> bool:
         if not manifest.stops or agent.stop is None or call.given.turn == 1:
             return False
         try:
-            return bool(agent.stop(steps_of(record, call.given.transcript.turns)))
+            steps = steps_of(record, call.given.transcript.turns)
+            asked = asyncio.to_thread(agent.stop, steps)
+            return bool(await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms)))
+        except Interrupted as interruption:
+            if interruption.why == "paused":
+                await call.not_here("the stop predicate was paused or reset")
+            call.cut_off(interruption, "the stop predicate")
         except Exception as error:  # noqa: BLE001  the user's own code; the run ends with its name
             activity.logger.warning("the stop predicate of %s raised", agent.name, exc_info=True)
             message = (
@@ -202,6 +221,20 @@ class _Call:
         self.given = given
         self.run = RunRef(info.workflow_id, info.workflow_run_id)
         self.attempt = Attempt(client, given.failed)
+
+    @contextmanager
+    def never_again(self) -> Iterator[None]:
+        """Whatever nobody has foreseen ends the run: made again, it would be billed again, for ever."""
+        try:
+            yield
+        except ApplicationError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it must not be billed for ever
+            activity.logger.exception("a model call failed in a way that was not foreseen")
+            message = (
+                f"a model call failed by {type(error).__name__}: {one_line(str(error), 500)}; see the worker's log"
+            )
+            self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
 
     def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
         self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed))

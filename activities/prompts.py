@@ -39,16 +39,17 @@ def turn_request(manifest: Manifest, record: Record, turns: int, max_output_toke
 
 def plan_request(manifest: Manifest, record: Record, repair: str, max_output_tokens: int) -> ModelRequest:
     """The request of a plan; tools are described, not offered."""
+    model = manifest.models[0]
     tools = "\n".join(f"- {tool.name}: {one_line(tool.description, 300)}" for tool in manifest.tools) or "- none"
     messages = record.messages(0)
     if repair:
         messages.append(user(f"Your plan could not be read: {repair}. Answer again with JSON only."))
     return ModelRequest(
-        model=manifest.models[0].name,
+        model=model.name,
         system=_PLANNING.format(instructions=manifest.instructions, tools=tools),
         messages=tuple(messages),
         output=OutputSpec(name="plan", json_schema=Plan.model_json_schema()),
-        max_output_tokens=max_output_tokens,
+        max_output_tokens=min(max_output_tokens, model.max_output_tokens or max_output_tokens),
         user=_pseudonym(record),
     )
 

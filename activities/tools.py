@@ -35,6 +35,10 @@ PROGRAMMING_ERRORS = (
 """Raised by a handler they say that another attempt would end the same way; any other exception may be transient."""
 
 
+LONGEST_WAIT_MS = 24 * 3_600_000
+"""For a thread to run in; while an attempt waits for one it beats, and counts no active time."""
+
+
 class ToolActivities:
     """Executes tool calls as they were decided.
 
@@ -69,7 +73,11 @@ class ToolActivities:
         attempt = Attempt(self._client)
         tool = await self._tool(info.activity_type, given, attempt)
         execution = _Execution(tool, given, attempt)
-        value = await execution.result_of(self._handler(tool, given, attempt))
+        handler = self._handler(tool, given, attempt)
+        try:
+            value = await execution.result_of(handler)
+        finally:
+            handler.leave()
         text = spoken(value)
         result = ToolResult(value=value, content=content_id(text), spent=attempt.spent)
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
@@ -106,10 +114,25 @@ class _Handler:
         self._tool = tool
         self._context = context
 
+        self._reserved = False
+
+    async def ready(self) -> None:
+        """Wait for a place to run; async handlers need none."""
+        if not self._tool.is_async:
+            await self._handlers.reserve()
+            self._reserved = True
+
+    def leave(self) -> None:
+        """Give back a place that was not used."""
+        if self._reserved:
+            self._handlers.release()
+            self._reserved = False
+
     async def __call__(self, arguments: dict[str, Any]) -> Any:
         bound = self._tool.bound(self._context, arguments)
         if self._tool.is_async:
             return await self._handlers.run_async(bound)
+        self._reserved = False
         return await self._handlers.run_sync(bound)
 
 
@@ -127,6 +150,11 @@ class _Execution:
     async def result_of(self, handler: _Handler) -> Any:
         """The handler's result as JSON; any failure is raised as what it means."""
         self._check()
+        try:
+            await self._attempt.run(handler.ready(), LONGEST_WAIT_MS)
+        except Interrupted as interruption:
+            await self._interrupted(interruption)
+        self._attempt.start_clock()
         deadline_ms = min(self._contract.timeout_ms, self._attempt.left_ms(self._given.active_ms))
         try:
             if self._fenced:
@@ -135,7 +163,6 @@ class _Execution:
             returned = await self._attempt.run(
                 handler(self._given.arguments), deadline_ms, yields=self._contract.effect != "unsafe"
             )
-            return carriable(self._tool.dump(returned))
         except Interrupted as interruption:
             await self._interrupted(interruption)
         except InvalidArguments as error:
@@ -146,6 +173,7 @@ class _Execution:
             certain = isinstance(error, self._tool.no_effect_on)
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
+        return _written(self._tool, returned)
 
     def _check(self) -> None:
         """What must hold before the fence: the call is what was decided, and nothing is in doubt that may not be."""
@@ -157,6 +185,8 @@ class _Execution:
         if self._attempt.number > self._contract.retries.attempts:
             self._exhausted()
         if self._attempt.left_ms(given.active_ms) <= 0:
+            if self._attempt.in_doubt:
+                self._unknown("the run's active time was used up before another attempt")
             self._told(ErrorKind.TIMEOUT, f"the run's active time was used up before {name} was executed")
 
     def _exhausted(self) -> NoReturn:
@@ -227,3 +257,12 @@ class _Execution:
         outcome = outcome_of(self._given.call, error)
         failure = ToolFailure(outcome=outcome, spent=self._attempt.spent, entered=self._entered)
         self._attempt.give_up(error, failure)
+
+
+def _written(tool: Tool, returned: Any) -> Any:
+    """A result as JSON. The handler has done its work: that its result can't be written is no failure of the call."""
+    try:
+        return carriable(tool.dump(returned))
+    except Exception as error:  # noqa: BLE001  the user's own types; the model is told
+        activity.logger.warning("the result of %s can't be written as JSON", tool.name, exc_info=True)
+        return f"{tool.name} succeeded, but its result can't be shown ({type(error).__name__})"

@@ -82,13 +82,30 @@ class Handlers:
         """See `tether.ports.HandlerRunner`."""
 
         async def call() -> T:
-            return await handler()
+            try:
+                return await handler()
+            except asyncio.CancelledError:
+                current = asyncio.current_task()
+                if current and current.cancelling():
+                    raise
+                raise RuntimeError("the handler raised CancelledError") from None
+            except Exception:
+                raise
+            except BaseException as error:  # noqa: BLE001  SystemExit would stop the loop, and with it every handler
+                raise RuntimeError(f"the handler raised {type(error).__name__}") from None
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self._loop))
 
-    async def run_sync(self, handler: Callable[[], T]) -> T:
+    async def reserve(self) -> None:
         """See `tether.ports.HandlerRunner`."""
         await self._places.acquire()
+
+    def release(self) -> None:
+        """See `tether.ports.HandlerRunner`."""
+        self._places.release()
+
+    async def run_sync(self, handler: Callable[[], T]) -> T:
+        """See `tether.ports.HandlerRunner`."""
         here = asyncio.get_running_loop()
         answer: asyncio.Future[T] = here.create_future()
 
@@ -113,7 +130,7 @@ class Handlers:
             return
         if error is None:
             answer.set_result(returned)
-        elif isinstance(error, (StopIteration, asyncio.CancelledError)):
+        elif isinstance(error, (StopIteration, asyncio.CancelledError)) or not isinstance(error, Exception):
             answer.set_exception(RuntimeError(f"the handler raised {type(error).__name__}"))
         else:
             answer.set_exception(error)

@@ -45,7 +45,7 @@ class HistoryReader:
         Raises:
             RunNotFound: There is no such run, or its history has expired.
         """
-        token = b""
+        token, current = b"", run_id
         while True:
             request = GetWorkflowExecutionHistoryRequest(
                 namespace=self._client.namespace,
@@ -58,8 +58,8 @@ class HistoryReader:
                 page = await self._client.workflow_service.get_workflow_execution_history(request, retry=True)
             except RPCError as error:
                 raise _not_found(error, workflow_id) from error
-            for event in await translated(page.history.events, run_id, self._client.data_converter):
-                run_id = event.run_id
+            for event in await translated(page.history.events, current, self._client.data_converter):
+                current = current or event.run_id
                 yield event
             token = page.next_page_token
             if not token:
@@ -68,28 +68,48 @@ class HistoryReader:
     async def chain(self, workflow_id: str, *, follow: bool = False) -> AsyncIterator[RunEvent]:
         """The events of all runs of a chain, from the first one on, each followed into the next.
 
+        After Temporal's reset the chain is the one that leads to the run which goes on.
+
         Raises:
             RunNotFound: There is no such run, or its history has expired.
         """
-        run_id = await self.first_run(workflow_id)
-        while run_id:
-            following = ""
+        run_ids = await self.run_ids(workflow_id)
+        while run_ids:
+            run_id, following = run_ids.pop(0), ""
             async for event in self.events(workflow_id, run_id, follow=follow):
                 following = event.next_run or following
                 yield event
-            run_id = following
+            if following and not run_ids:
+                run_ids.append(following)
 
-    async def first_run(self, workflow_id: str) -> str:
-        """Temporal's id of the first run of a chain.
+    async def run_ids(self, workflow_id: str) -> list[str]:
+        """Temporal's ids of the runs of a chain, the first one first.
 
         Raises:
-            RunNotFound: There is no such run.
+            RunNotFound: There is no such run, or the history of one of them has expired.
         """
         try:
             described = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             raise _not_found(error, workflow_id) from error
-        return described.raw_description.workflow_execution_info.first_run_id or described.run_id
+        found = [described.run_id]
+        while before := await self._before(workflow_id, found[0]):
+            found.insert(0, before)
+        return found
+
+    async def _before(self, workflow_id: str, run_id: str) -> str:
+        """The run that continued as new into this one; empty for the first."""
+        request = GetWorkflowExecutionHistoryRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            maximum_page_size=1,
+        )
+        try:
+            page = await self._client.workflow_service.get_workflow_execution_history(request, retry=True)
+        except RPCError as error:
+            raise _not_found(error, workflow_id) from error
+        started = page.history.events[0].workflow_execution_started_event_attributes
+        return started.continued_execution_run_id
 
     async def record(self, workflow_id: str) -> Record:
         """The whole record of a run as it stands.
@@ -137,7 +157,7 @@ async def translated(events: Iterable[HistoryEvent], run_id: str, converter: Dat
     """
     found = []
     for event in events:
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+        if not run_id and event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
             run_id = event.workflow_execution_started_event_attributes.original_execution_run_id or run_id
         made = await _translated(event, run_id, converter)
         if made:

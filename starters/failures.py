@@ -18,7 +18,22 @@ T = TypeVar("T")
 OUTAGE_SECONDS = 60.0
 """How long a client waits for a server that doesn't answer: a restart of it is no reason to lose sight of a run."""
 
-_PASSING = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
+PAUSE_SECONDS = 0.5
+"""Between two attempts while the server doesn't answer."""
+ANSWER_SECONDS = 10.0
+"""How long a server may take over a small question: one that is frozen keeps its connections open."""
+LOOK_SECONDS = 5.0
+"""How often a client that waits looks whether the server is there."""
+
+_PASSING = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.CANCELLED,  # a long poll that was cut; a task of ours that is cancelled raises CancelledError
+}
+_CUT = ("transport error", "h2 protocol error", "connection error", "error reading a body")
+"""What Temporal's client says, with an unknown status, of a connection that broke."""
+_RUNNING = "is its server running?"
 _REFUSED = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 
 
@@ -47,13 +62,20 @@ def explanation(error: RPCError, run: str = "") -> TetherError:
         )
     if error.status in _REFUSED:
         return ConnectionFailed(f"Temporal refused the key: {error.message}; check TEMPORAL_API_KEY")
-    if error.status in _PASSING:
-        return ConnectionFailed(f"Temporal does not answer: {error.message}; is its server running?")
+    if passes(error):
+        advice = f"the run goes on: `tether show {run}` finds it, as does the same command with its key"
+        return ConnectionFailed(f"Temporal does not answer: {error.message}; {advice if run else _RUNNING}")
     if error.status is RPCStatusCode.INVALID_ARGUMENT and "earch attribute" in error.message:
         return AttributesMissing(f"the namespace isn't set up for Tether ({error.message}); run `tether setup`")
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
         return InvalidRun(f"Temporal refused the request: {error.message}")
-    return TetherError(f"Temporal answered {error.status.name.lower()}: {error.message}")
+    return ConnectionFailed(f"Temporal answered {error.status.name.lower()}: {error.message}")
+
+
+def passes(error: RPCError) -> bool:
+    """Whether a failure is one that passes by itself: the server restarts, or the connection was cut."""
+    cut = error.status is RPCStatusCode.UNKNOWN and any(words in error.message for words in _CUT)
+    return cut or error.status in _PASSING
 
 
 async def through_outages(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -65,11 +87,29 @@ async def through_outages(attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except RPCError as error:
-            if error.status not in _PASSING:
+            if not passes(error):
                 raise
             lasted = clock() - began
             if began_failing is None or lasted > OUTAGE_SECONDS:
-                began_failing = clock()
+                began_failing = clock() if lasted > OUTAGE_SECONDS else began
             if clock() - began_failing > OUTAGE_SECONDS:
                 raise
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def attended(waiting: Awaitable[T], look: Callable[[], Awaitable[object]]) -> T:
+    """Wait, and look meanwhile whether the server is there: Temporal's client asks one that is gone for ever.
+
+    Args:
+        waiting: What may last.
+        look: Asks the server something small; raises where it is gone.
+    """
+    task = asyncio.ensure_future(waiting)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+            await look()
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

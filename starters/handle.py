@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,7 @@ from tether.adapters.history import HistoryReader
 from tether.errors import RunFailed
 from tether.record import Record
 from tether.result import RunResult
-from tether.starters.failures import explained, through_outages
+from tether.starters.failures import ANSWER_SECONDS, attended, explained, through_outages
 from tether.starters.pending import PendingAttempt, pending_attempts
 from tether.starters.status import view_of
 from tether.starters.stream import follow
@@ -33,6 +34,7 @@ OutputT = TypeVar("OutputT", bound=BaseModel)
 RESULT_MEMO = "tether_result"
 """Where a cancelled run, which can return nothing, leaves its result."""
 
+_ANSWER = timedelta(seconds=ANSWER_SECONDS)
 _SHOW = "`tether show` has its record"
 
 
@@ -64,7 +66,7 @@ class RunHandle(Generic[OutputT]):
         """
         async with explained(self.id):
             try:
-                given: RunResult = await through_outages(self._handle.result)
+                given: RunResult = await attended(through_outages(self._handle.result), self.describe)
             except WorkflowFailureError as error:
                 given = await self._result_of(error)
         return given.model_copy(update={"output": self._parsed(given.output)})
@@ -74,8 +76,9 @@ class RunHandle(Generic[OutputT]):
 
         Raises:
             RunNotFound: There is no such run, or its history has expired.
+            ConnectionFailed: The server has not answered for a minute.
         """
-        async for step in follow(self._reader, self.id):
+        async for step in follow(self._reader, self.id, self.describe):
             yield step
 
     async def status(self) -> RunView:
@@ -103,7 +106,8 @@ class RunHandle(Generic[OutputT]):
             RunNotFound: There is no such run, or its history has expired.
         """
         async with explained(self.id):
-            record = await self._reader.record(self.id)
+            reading = through_outages(lambda: self._reader.record(self.id))
+            record = await attended(reading, self.describe)
         if record.status == "cancelled":
             record.result = await self._result_in_memo()
         return record
@@ -136,7 +140,7 @@ class RunHandle(Generic[OutputT]):
             RunNotFound: There is no such run.
         """
         async with explained(self.id):
-            return await through_outages(self._handle.describe)
+            return await through_outages(lambda: self._handle.describe(rpc_timeout=_ANSWER))
 
     async def _result_of(self, failure: WorkflowFailureError) -> RunResult:
         cause = failure.cause

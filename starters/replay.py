@@ -44,12 +44,8 @@ async def histories_of(client: Client, run: str) -> AsyncIterator[WorkflowHistor
     """
     async with explained(run):
         reader = HistoryReader(client)
-        following = await reader.first_run(run)
-        while following:
-            history = await client.get_workflow_handle(run, run_id=following).fetch_history()
-            yield history
-            last = history.events[-1].workflow_execution_continued_as_new_event_attributes
-            following = last.new_execution_run_id
+        for run_id in await reader.run_ids(run):
+            yield await client.get_workflow_handle(run, run_id=run_id).fetch_history()
 
 
 def parsed_history(text: str, name: str) -> WorkflowHistory:

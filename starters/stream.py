@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+
+from temporalio.service import RPCError
 
 from tether.adapters.history import HistoryReader
 from tether.events import RunEvent
 from tether.fold import fold
 from tether.record import Record, TurnRecord
+from tether.starters.failures import OUTAGE_SECONDS, PAUSE_SECONDS, attended, explanation, passes
 from tether.step import AgentStep
 from tether.steps import steps_of
 
@@ -53,16 +58,42 @@ class StepCursor:
             self._given_of_turn = 0
 
 
-async def follow(reader: HistoryReader, run: str) -> AsyncIterator[AgentStep]:
+async def follow(
+    reader: HistoryReader, run: str, look: Callable[[], Awaitable[object]], cursor: StepCursor | None = None
+) -> AsyncIterator[AgentStep]:
     """The steps of a run from its first one on, then each as it happens, until the run ends.
+
+    A server that is gone for a while is waited for. Then the history is read anew into the same record, which takes
+    each event once.
+
+    Args:
+        reader: Of the history.
+        run: The run's id.
+        look: Asks the server something small, and raises where it is gone for good.
+        cursor: Into which the record grows; None for a new one.
 
     Raises:
         RunNotFound: There is no such run, or its history has expired.
+        ConnectionFailed: The server has not answered for a minute.
     """
-    cursor = StepCursor()
-    async for event in reader.chain(run, follow=True):
-        for step in cursor.take(event):
-            yield step
+    cursor = cursor or StepCursor()
+    clock = asyncio.get_running_loop().time
+    fails_since: float | None = None
+    while True:
+        try:
+            async with aclosing(reader.chain(run, follow=True)) as events:
+                while event := await attended(anext(events, None), look):
+                    fails_since = None
+                    for step in cursor.take(event):
+                        yield step
+        except RPCError as error:
+            fails_since = fails_since or clock()
+            if not passes(error) or clock() - fails_since > OUTAGE_SECONDS:
+                raise explanation(error, run) from error
+        else:
+            return
+        await look()
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _settled(turn: TurnRecord) -> bool:

@@ -81,8 +81,19 @@ class HandlerRunner(Protocol):
         """Run a coroutine function on the handlers' loop; cancelling this cancels it."""
         ...
 
+    async def reserve(self) -> None:
+        """Wait for a place in the bounded pool of threads."""
+        ...
+
+    def release(self) -> None:
+        """Give back a place that was reserved and not used."""
+        ...
+
     async def run_sync(self, handler: Callable[[], T]) -> T:
-        """Run a function in a bounded pool of threads; cancelling this abandons it, and its thread keeps its place."""
+        """Run a function in a thread, in a place that was reserved, which is free again when the function returns.
+
+        Cancelling this abandons it, and its thread keeps its place.
+        """
         ...
 
 

@@ -17,11 +17,6 @@ MAX_NUDGES = 2
 """Consecutive replies that may be told to be made again (cut off, or not of the shape asked for)."""
 
 
-def first_head(task: str) -> str:
-    """The head of a transcript that holds only the task."""
-    return chained("", content_id(task))
-
-
 def planned(state: RunState, result: ModelResult, ended_ms: int) -> None:
     """A plan was asked for, and came or could not be read; the first unreadable one is asked for once more."""
     state.asking = False

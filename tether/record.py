@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from tether.ids import chained, content_id
+from tether.ids import chained
 from tether.manifest import Manifest
 from tether.messages import Message, ToolMessage, user
 from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
@@ -152,7 +152,7 @@ class Record:
         if self.input is None:
             return None
         if not self._heads:
-            head = chained("", content_id(self.input.task))
+            head = self.input.first_head
             for result in self.plans:
                 head = chained(head, result.content) if result.plan else head
             self._heads.append(head)

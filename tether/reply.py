@@ -105,6 +105,8 @@ def read_json(text: str, model: type[M]) -> tuple[M | None, str]:
             for item in error.errors(include_url=False)[:5]
         ]
         return None, "; ".join(problems)
+    except Exception as error:  # noqa: BLE001  a validator of the user's own; the model is told, and the run goes on
+        return None, f"its validation raised {type(error).__name__}: {error}"
 
 
 def too_large(result: ModelResult) -> RunError | None:

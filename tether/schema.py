@@ -72,6 +72,8 @@ class SignatureArguments:
             return self._model.model_validate_json(json.dumps(arguments), strict=True)
         except ValidationError as error:
             raise InvalidArguments(_explained(error)) from error
+        except Exception as error:  # a validator of the user's own
+            raise InvalidArguments(f"their validation raised {type(error).__name__}: {error}") from error
 
 
 class SchemaArguments:

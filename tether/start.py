@@ -6,6 +6,7 @@ from pydantic_core import PydanticSerializationError
 
 from tether.context import RunContext
 from tether.errors import ErrorKind, RunError
+from tether.ids import canonical, chained, content_id
 from tether.limits import LimitChanges, RunLimits
 from tether.records import Segment
 from tether.state import RunState
@@ -13,6 +14,8 @@ from tether.text import one_line
 from tether.value import Value
 
 MAX_TASK_BYTES = 256 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+"""Of the metadata, which each call of a turn carries: 64 of them at once stay below what one workflow task may send."""
 MAX_INPUT_BYTES = 512 * 1024
 """Of a run's whole input, which continue-as-new writes twice; far below the 2 MiB at which a workflow task wedges."""
 
@@ -59,16 +62,25 @@ class RunInput(Value):
         carried: Where it stands, in every run of the chain but the first.
     """
 
-    agent: str
-    task: str
+    agent: str = ""
+    task: str = ""
     context: RunContext = RunContext()
     limits: LimitChanges | None = None
     plan: bool | None = None
     carried: Carried | None = None
 
+    @property
+    def first_head(self) -> str:
+        """The head of a transcript before any turn: it stands for who asked, what preceded the task, and the task."""
+        context = self.context
+        earlier = "".join(message.model_dump_json() for message in context.earlier)
+        return chained("", content_id(f"{context.tenant}/{context.user}"), content_id(earlier), content_id(self.task))
+
 
 def unacceptable(given: RunInput) -> RunError | None:
     """Why a run can't be started with this input, None where it can."""
+    if not given.agent:
+        return RunError(kind=ErrorKind.CONFIGURATION, message="the input names no agent")
     if not given.task.strip():
         return RunError(kind=ErrorKind.CONFIGURATION, message="the task is empty; say what is to be done")
     size = len(given.task.encode("utf-8", "surrogatepass"))
@@ -79,10 +91,17 @@ def unacceptable(given: RunInput) -> RunError | None:
             "put the material where a tool can read it, and name it in the task",
         )
     try:
+        metadata = len(canonical(given.context.metadata).encode("utf-8", "surrogatepass"))
         whole = len(given.model_dump_json(exclude={"carried"}, exclude_defaults=True).encode())
-    except PydanticSerializationError as error:
+    except (PydanticSerializationError, ValueError) as error:
         message = f"the run's input can't be written as JSON: {one_line(str(error))}"
         return RunError(kind=ErrorKind.CONFIGURATION, message=message)
+    if metadata > MAX_METADATA_BYTES:
+        return RunError(
+            kind=ErrorKind.TOO_LARGE,
+            message=f"the metadata is {metadata // 1024:,} KiB, more than {MAX_METADATA_BYTES // 1024} KiB: every tool "
+            "call gets it; put the material where a tool can read it",
+        )
     if whole > MAX_INPUT_BYTES:
         return RunError(
             kind=ErrorKind.TOO_LARGE,

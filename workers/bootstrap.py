@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from tether.activities.model import ModelActivities
@@ -69,8 +71,9 @@ async def run_worker(
         handlers = await stack.enter_async_context(Handlers(app.resources, settings.handler_threads, hang))
         providers = ProviderCatalog(settings.providers)
         stack.push_async_callback(providers.close)
-        await _load_providers(app, providers)
-        activities = _Activities(app, settings, client, handlers, providers, attributes=attributes)
+        prices = GenaiPrices(settings.providers)
+        await _load_providers(app, providers, prices)
+        activities = _Activities(app, settings, client, handlers, providers, prices, attributes=attributes)
         for worker in _workers(app, settings, client, activities):
             await stack.enter_async_context(worker)
         log.info("serving %s on task queue %r", ", ".join(app.agents), settings.task_queue)
@@ -93,6 +96,7 @@ class _Activities:
         client: Client,
         handlers: Handlers,
         providers: ProviderCatalog,
+        prices: GenaiPrices,
         *,
         attributes: bool,
     ) -> None:
@@ -102,7 +106,7 @@ class _Activities:
             client,
             app.agents,
             providers,
-            GenaiPrices(settings.providers),
+            prices,
             transcripts,
             NoProgress(),
             attempts=settings.model_attempts,
@@ -120,6 +124,12 @@ def _workers(app: App, settings: Settings, client: Client, activities: _Activiti
     by_queue.setdefault(settings.model_queue or settings.task_queue, []).extend(activities.model)
     by_queue.setdefault(settings.tool_queue or settings.task_queue, []).extend(activities.tools)
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+    # Named so that the SDK needn't: it would hash every loaded module, a second at each start, and write the long hash
+    # into every workflow task.
+    deployment = WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name="tether", build_id=_version()),
+        use_worker_versioning=False,
+    )
     return [
         Worker(
             client,
@@ -129,10 +139,18 @@ def _workers(app: App, settings: Settings, client: Client, activities: _Activiti
             workflow_runner=runner,
             max_concurrent_activities=settings.max_activities,
             graceful_shutdown_timeout=timedelta(seconds=settings.drain),
+            deployment_config=deployment,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout),
         )
         for queue, served in by_queue.items()
     ]
+
+
+def _version() -> str:
+    try:
+        return version("tether-agents")
+    except PackageNotFoundError:
+        return "source"
 
 
 def _check_names(app: App) -> None:
@@ -146,10 +164,11 @@ def _check_names(app: App) -> None:
                 )
 
 
-async def _load_providers(app: App, providers: ProviderCatalog) -> None:
-    """Load the vendors' SDKs before the first call needs them; say which agents will have no model."""
+async def _load_providers(app: App, providers: ProviderCatalog, prices: GenaiPrices) -> None:
+    """Load the vendors' SDKs and prices before the first call needs them; say which agents will have no model."""
     for agent in app.agents.values():
         try:
+            await asyncio.to_thread(prices.knows, agent.models[0].name)
             await providers.load(agent.models[0].name)
         except ProviderError as error:
             log.warning("agent %r: %s", agent.name, error)

@@ -120,7 +120,9 @@ class AgentRun:
                 else:
                     self._begin(action)
             self._show()
-            if self._flights:
+            if self._state.ending:
+                await self._land()
+            elif self._flights:
                 await self._one_landed()
             self._continue_as_new_if_due()
 
@@ -153,10 +155,11 @@ class AgentRun:
 
     async def _land(self) -> None:
         """Cancel what is in flight and wait for what becomes of it."""
-        for flight in self._flights:
+        flights, self._flights = self._flights, []
+        for flight in flights:
             flight.cancel()
-        if self._flights:
-            await workflow.wait(self._flights)
+        if flights:
+            await workflow.wait(flights)
 
     async def _plan(self) -> None:
         state = self._state
@@ -280,7 +283,7 @@ class AgentRun:
 
 
 def _fresh(given: RunInput) -> RunState:
-    return RunState(started_ms=_now_ms(), head=progress.first_head(given.task))
+    return RunState(started_ms=_now_ms(), head=given.first_head)
 
 
 def _now_ms() -> int:

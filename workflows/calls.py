@@ -107,7 +107,7 @@ def tool_failure(error: ActivityError, call: str, contract: ToolContract) -> tup
     kind, message = _cancelled_or_internal(error)
     if contract.effect in {"keyed", "unsafe"}:
         kind = ErrorKind.UNKNOWN_EFFECT
-        message = f"whether {contract.name} (call {call}) took effect is unknown: {message}"
+        message = f"whether {contract.name} (call {call}) took effect is unknown: {message}, and it may not have begun"
     return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message))), True
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 
 from tether.adapters.handlers import Handlers, ResourceFailed
 from tether.agent import Resource
+
+T = TypeVar("T")
 
 
 class Shop:
@@ -19,6 +23,12 @@ class Shop:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.tasks: list[object] = []
+
+
+async def reserved(handlers: Handlers, handler: Callable[[], T]) -> T:
+    """Run a sync handler in a place of its own, as a tool call does."""
+    await handlers.reserve()
+    return await handlers.run_sync(handler)
 
 
 def _resources(shop: Shop) -> dict[type, Resource]:
@@ -112,7 +122,7 @@ async def test_no_more_sync_handlers_run_than_there_are_threads() -> None:
             running[0] -= 1
 
     async with Handlers({}, threads=2) as handlers:
-        await asyncio.gather(*(handlers.run_sync(work) for _ in range(4)))
+        await asyncio.gather(*(reserved(handlers, work) for _ in range(4)))
     assert most[0] == 2
 
 
@@ -127,7 +137,7 @@ async def test_a_cut_off_thread_keeps_its_place_and_half_of_them_are_unhealthy()
 
     async with Handlers({}, threads=3, unhealthy=told.set) as handlers:
         for number in range(2):
-            call = asyncio.create_task(handlers.run_sync(lambda number=number: hang(number)))  # type: ignore[misc]
+            call = asyncio.create_task(reserved(handlers, lambda number=number: hang(number)))  # type: ignore[misc]
             await asyncio.to_thread(began[number].wait, 10)
             assert not told.is_set()
             call.cancel()
@@ -136,7 +146,7 @@ async def test_a_cut_off_thread_keeps_its_place_and_half_of_them_are_unhealthy()
         assert told.is_set()
         assert handlers._places._value == 1
         release.set()
-        assert await handlers.run_sync(lambda: "still served") == "still served"
+        assert await reserved(handlers, lambda: "still served") == "still served"
 
 
 async def test_an_error_of_a_handler_is_its_own() -> None:
@@ -150,6 +160,32 @@ async def test_an_error_of_a_handler_is_its_own() -> None:
 
     async with Handlers({}, threads=1) as handlers:
         with pytest.raises(KeyError, match="missing"):
-            await handlers.run_sync(fail)
+            await reserved(handlers, fail)
         with pytest.raises(KeyError, match="missing too"):
             await handlers.run_async(fail_later)
+
+
+async def test_a_handler_that_exits_or_cancels_itself_only_fails() -> None:
+    """`sys.exit()` or a stray CancelledError in a handler is that call's failure: worker and other handlers go on."""
+
+    def leave() -> None:
+        sys.exit(3)
+
+    async def leave_too() -> None:
+        sys.exit(3)
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def fine() -> str:
+        return "fine"
+
+    async with Handlers({}, threads=1) as handlers:
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await reserved(handlers, leave)
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await handlers.run_async(leave_too)
+        with pytest.raises(RuntimeError, match="CancelledError"):
+            await handlers.run_async(cancelled)
+        assert await handlers.run_async(fine) == "fine"
+        assert await reserved(handlers, lambda: "fine") == "fine"

@@ -16,9 +16,10 @@ from tether.manifest import Manifest
 from tether.messages import Block, CallBlock, TextBlock
 from tether.model_records import ModelFailure, ModelResult
 from tether.plan import Plan, PlanStep
-from tether.progress import first_head, outcome_of
+from tether.progress import outcome_of
 from tether.records import Beat, Spent
 from tether.result import RunResult
+from tether.start import RunInput
 from tether.state import RunState
 from tether.step import FailedAttempt
 from tether.tool_records import ToolFailure, ToolResult
@@ -26,6 +27,7 @@ from tether.usage import Usage
 from tether.values import spoken
 
 TASK = "Refund order 1"
+FIRST_HEAD = RunInput(agent="desk", task=TASK).first_head
 LIMITS = RunLimits.of(Limits())
 
 
@@ -47,7 +49,7 @@ MANIFEST = Manifest.of(AGENT)
 
 def fresh(*, planning: bool = False) -> RunState:
     """The state of a run that was just pinned."""
-    return RunState(started_ms=1_000, head=first_head(TASK), planning=planning)
+    return RunState(started_ms=1_000, head=FIRST_HEAD, planning=planning)
 
 
 def call(name: str = "look_up", **arguments: JsonValue) -> CallBlock:

@@ -44,9 +44,7 @@ class Simulation:
         self.limits = limits
         self.stops = stops
         self.given = RunInput(agent=AGENT.name, task=TASK)
-        self.state = RunState(
-            started_ms=round(BEGAN.timestamp() * 1000), head=progress.first_head(TASK), planning=planning
-        )
+        self.state = RunState(started_ms=round(BEGAN.timestamp() * 1000), head=self.given.first_head, planning=planning)
         self.events: list[RunEvent] = []
         self.flying: dict[str, tuple[Action, int]] = {}
         self.ms = 0

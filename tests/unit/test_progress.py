@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.run_parts import (
-    TASK,
+    FIRST_HEAD,
     beat,
     broke,
     call,
@@ -51,7 +51,7 @@ def test_a_plan_is_kept_and_part_of_the_transcript() -> None:
     progress.planned(state, made, 1_070)
     assert (state.asking, state.planning, state.repair, state.counters.steps) == (False, False, "", 1)
     assert isinstance(state.plan, Plan)
-    assert state.head == chained(progress.first_head(TASK), made.content) == state.reached
+    assert state.head == chained(FIRST_HEAD, made.content) == state.reached
     assert (state.counters.planning_ms, state.counters.active_ms, state.counters.usage.input) == (70, 70, 3)
 
 
@@ -62,7 +62,7 @@ def test_an_unreadable_plan_is_asked_for_once_more_and_then_done_without() -> No
     assert (state.planning, state.repair) == (True, "it was invalid_output")
     progress.planned(state, UNREADABLE, 2_000)
     assert (state.planning, state.repair, state.plan, state.counters.steps) == (False, "", None, 2)
-    assert state.head == progress.first_head(TASK)
+    assert state.head == FIRST_HEAD
 
 
 def test_a_repaired_plan_is_taken() -> None:

@@ -150,7 +150,7 @@ def given(task: str = TASK, **fields: Any) -> RunInput:
             ErrorKind.TOO_LARGE,
             "shorten the earlier conversation",
         ),
-        (given(context=RunContext(metadata={"a": "x" * MAX_INPUT_BYTES})), ErrorKind.TOO_LARGE, "metadata are 512 KiB"),
+        (given(context=RunContext(metadata={"a": "x" * 20_000})), ErrorKind.TOO_LARGE, "the metadata is 19 KiB"),
         (given("half \ud800"), ErrorKind.CONFIGURATION, "can't be written as JSON"),
         (given(context=RunContext(user="\ud800")), ErrorKind.CONFIGURATION, "can't be written as JSON"),
     ],

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
+
+import pytest
+from pydantic import BaseModel, field_validator
 
 from tests.workflows.desk import Answer, agent, look_up, refund
 from tether import App, Limits, ToolContext, ToolError, assistant, tool, user
 from tether.errors import ErrorKind
 from tether.starters.client import AgentClient
 from tether.testing.harness import Tether
-from tether.testing.wire import Reply, Status, calls, calls_many, says
+from tether.testing.wire import Reply, Stall, Status, calls, calls_many, says
 
 PLAN = '{"steps": [{"id": "1", "what": "look it up", "tool": "look_up"}, {"id": "2", "what": "answer"}]}'
+
+
+class Fussy(BaseModel):
+    """An answer whose validator is wrong."""
+
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def _look_up(cls, text: str) -> str:
+        return {"known": "yes"}[text]
 
 
 async def test_a_run_plans_calls_tools_and_answers(tether: Tether) -> None:
@@ -307,3 +323,82 @@ async def test_the_tools_of_a_result_are_those_executed(tether: Tether) -> None:
     tether.script(calls("look_up"), says("Sorry."))
     result = await tether.run(agent(look_up), "Look")
     assert result.tools_used == ()
+
+
+@pytest.mark.slow
+async def test_long_calls_outlast_the_sdks_own_patience(tether: Tether) -> None:
+    """Calls of several heartbeat timeouts run through at once: the SDK, which keeps a timer of its own, lets them."""
+
+    @tool(effect="read", timeout=60)
+    async def study() -> str:
+        """Take long."""
+        await asyncio.sleep(7)
+        return "read"
+
+    @tool(effect="unsafe", timeout=60)
+    def send() -> str:
+        """Take long, in a thread."""
+        time.sleep(7)
+        return "sent"
+
+    tether.wire.follow([calls_many(("study", {}), ("send", {})), Stall(says("Done."), seconds=7)])
+    settings = await tether.serve(App(agents=[agent(study, send)]), heartbeat=1.0, unsafe_heartbeat=1.0)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Take long")
+    result = await run.result()
+    assert (result.answer, result.tools_failed) == ("Done.", ())
+    assert [(step.attempts, step.failed) async for step in run.steps()] == [(1, ())] * 3
+
+
+async def test_an_ending_stops_what_is_still_in_flight(tether: Tether) -> None:
+    """Once a run has an ending, a sibling in flight is cancelled and not waited for to its end."""
+    stopped = asyncio.Event()
+    here = asyncio.get_running_loop()
+    began = threading.Event()
+
+    @tool(effect="read", timeout=600)
+    async def dawdle() -> str:
+        """Take very long."""
+        began.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            here.call_soon_threadsafe(stopped.set)
+        return "never"
+
+    @tool(effect="unsafe")
+    def send() -> str:
+        """Send, and lose the connection."""
+        began.wait(10)
+        raise ConnectionError("reset while sending")
+
+    tether.script(calls_many(("dawdle", {}), ("send", {})))
+    result = await asyncio.wait_for(tether.run(agent(dawdle, send), "Send"), 60)
+    await asyncio.wait_for(stopped.wait(), 10)
+    assert result.outcome == "unknown_effect"
+
+
+async def test_a_validator_that_raises_anything_never_bills_for_ever(tether: Tether) -> None:
+    """An output model whose validator raises what it shouldn't is told to the model, and ends the run in the end."""
+    tether.script(*[says('{"text": "x"}')] * 3)
+    result = await tether.run(agent(output=Fussy), "Answer")
+    assert (result.outcome, result.error and result.error.kind) == ("error", ErrorKind.INVALID_OUTPUT)
+    assert len(tether.wire.requests) == 3
+
+
+async def test_handlers_wait_for_a_thread_before_the_fence(tether: Tether) -> None:
+    """With one thread, unsafe calls wait for their turn: none is cut off by a timeout before it was called."""
+    made: list[int] = []
+
+    @tool(effect="unsafe", timeout=2)
+    def send(number: int) -> str:
+        """Send."""
+        time.sleep(1)
+        made.append(number)
+        return "sent"
+
+    tether.wire.follow([calls_many(*(("send", {"number": n}) for n in range(4))), says("Done.")])
+    settings = await tether.serve(App(agents=[agent(send)]), handler_threads=1)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Send four")
+    result = await run.result()
+    assert result.succeeded
+    assert sorted(made) == [0, 1, 2, 3]
