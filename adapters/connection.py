@@ -116,6 +116,21 @@ def dev_note(folder: Path | None = None) -> DevNote | None:
     return None
 
 
+_NO_TEMPORAL = "what listens there is no Temporal server"
+_NO_TLS = "it speaks no TLS; unset TEMPORAL_TLS and TEMPORAL_API_KEY, which switches TLS on"
+_CAUSES = {
+    "onnection refused": "connection refused",
+    "dns error": "the name of the host can't be found",
+    "InvalidContentType": _NO_TLS,
+    "tls handshake eof": _NO_TLS,
+    "ertificate": "its TLS certificate can't be trusted; see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "h2 protocol error": _NO_TEMPORAL,
+    "get_system_info": _NO_TEMPORAL,
+    "invalid target URL": "that is no address; write it as HOST:PORT",
+    "etwork is unreachable": "the network is unreachable",
+    "imed out": "the connection timed out",
+}
+"""What Temporal's client says of a connection that failed, and what that means; the first that fits holds."""
 _HINT = "start one with `tether dev`, or set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY) to yours"
 
 
@@ -154,5 +169,6 @@ def _alive(pid: int) -> bool:
 
 
 def _cause(error: Exception) -> str:
-    text = str(error).rsplit("tonic::transport::Error", maxsplit=1)[-1]
-    return "connection refused" if "onnection refused" in str(error) else text.strip("() \n")[:200]
+    """Why Temporal's client, which answers with its own innards, could not connect."""
+    said = str(error)
+    return next((cause for words, cause in _CAUSES.items() if words in said), said.partition("tonic::")[0].strip(" :"))

@@ -16,4 +16,5 @@ desk = Agent(name="desk", instructions="Answer briefly.", models=["openai:gpt-5.
 app = App(agents=[desk])
 
 if __name__ == "__main__":
-    print(AgentClient().run_sync(desk, "Where is order 1042?").answer)
+    result = AgentClient().run_sync(desk, "Where is order 1042?")
+    print(result.answer if result.succeeded else result.why)

@@ -27,6 +27,7 @@ MAX_NAME_BYTES = 1_000
 
 _AGENT = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_AGENT_NAME}}}")
 _METADATA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+_EARLIER: TypeAdapter[tuple[Message, ...]] = TypeAdapter(tuple[Message, ...])
 _INTERACTIVE, _BATCH = 3, 5
 
 
@@ -103,11 +104,11 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
         InvalidRun: Something can't be used; says what and why.
         TooLarge: The task, or all of it together, is larger than a run may carry.
     """
+    _check_types(agent=agent, task=task, key=key, tenant=tenant, limits=limits, metadata=metadata)
     if not _AGENT.fullmatch(agent):
         raise InvalidRun(f"{agent[:80]!r} can't be an agent's name: letters, digits, '_', '-' and '.' only")
-    tenant = valid_unicode(tenant)
     context = RunContext(
-        run=run_id(tenant, valid_unicode(key)),
+        run=run_id(tenant, key),
         user=_name("user", user, required=True),
         role=_name("role", role, required=True),
         tenant=tenant,
@@ -116,7 +117,7 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
         task_type=_name("task_type", task_type),
         timestamp=datetime.now(UTC),
         metadata=_metadata(metadata or {}),
-        earlier=tuple(earlier),
+        earlier=_earlier(earlier),
     )
     given = RunInput(agent=agent, task=valid_unicode(task), context=context, limits=_limits(limits), plan=plan)
     if error := unacceptable(given):
@@ -125,12 +126,36 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
 
 
 def _name(what: str, name: str, *, required: bool = False) -> str:
-    clean = valid_unicode(name)
-    if required and not clean.strip():
+    _check_types(**{what: name})
+    if required and not name.strip():
         raise InvalidRun(f"the {what} is empty; leave it out or name one")
-    if len(clean.encode()) > MAX_NAME_BYTES:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidRun(f"the {what} {name[:40]!r} holds half of a surrogate pair; give an id that is text") from error
+    if size > MAX_NAME_BYTES:
         raise InvalidRun(f"the {what} is over {MAX_NAME_BYTES:,} bytes; give an id")
-    return clean
+    return name
+
+
+def _check_types(**given: object) -> None:
+    """Refuse what has a type that no run takes: not everyone who calls has a type checker."""
+    for what, value in given.items():
+        if what in {"limits", "metadata"}:
+            expected, usable = "a mapping", value is None or isinstance(value, Mapping | LimitOverrides)
+        else:
+            expected, usable = "an Agent or its name" if what == "agent" else "text", isinstance(value, str)
+        if not usable:
+            raise InvalidRun(f"the {what} must be {expected}, not {type(value).__name__}")
+
+
+def _earlier(messages: Sequence[Message]) -> tuple[Message, ...]:
+    try:
+        return _EARLIER.validate_python(tuple(messages))
+    except (ValidationError, TypeError) as error:
+        raise InvalidRun(
+            f"the earlier conversation can't be used: {_problems(error)}; make it with tether.user and tether.assistant"
+        ) from error
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, JsonValue]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 
 from temporalio.service import RPCError
@@ -81,7 +81,7 @@ async def follow(
     fails_since: float | None = None
     while True:
         try:
-            async with aclosing(reader.chain(run, follow=True)) as events:
+            async with aclosing(_chain(reader, run)) as events:
                 while event := await attended(anext(events, None), look):
                     fails_since = None
                     for step in cursor.take(event):
@@ -94,6 +94,11 @@ async def follow(
             return
         await look()
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _chain(reader: HistoryReader, run: str) -> AsyncGenerator[RunEvent, None]:
+    async for event in reader.chain(run, follow=True):
+        yield event
 
 
 def _settled(turn: TurnRecord) -> bool:

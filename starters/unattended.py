@@ -35,6 +35,22 @@ async def why_untaken(client: Client, described: WorkflowExecutionDescription, n
         ago = (now - seen).total_seconds()
         if now - seen < _POLL_LASTS:
             return f"no worker has taken the run yet; one asked task queue {queue!r} for work {ago:.0f} s ago"
+    return _unserved(queue)
+
+
+async def why_unserved(client: Client, queue: str, now: datetime | None = None) -> str:
+    """That no worker polls a task queue, and what to type; empty where one has lately.
+
+    Args:
+        client: To ask who polls it.
+        queue: The task queue.
+        now: The present.
+    """
+    seen = await _last_poll(client, queue)
+    return "" if seen and (now or datetime.now(UTC)) - seen < _POLL_LASTS else _unserved(queue)
+
+
+def _unserved(queue: str) -> str:
     return (
         f"no worker polls task queue {queue!r}, so nothing happens yet; "
         "start one in another terminal: tether worker --app package.module:app"

@@ -35,7 +35,7 @@ def dev(
 
     Other commands in this folder find the server. What it keeps is there again the next time.
     """
-    carry_out(_dev(app_at, port, ui_port, db_file, worker=not no_worker))
+    carry_out(_dev(app_at, port, ui_port, db_file, worker=not no_worker), logs=True)
 
 
 async def _dev(app_at: str | None, port: int | None, ui_port: int | None, db_file: Path, *, worker: bool) -> ExitStatus:

@@ -33,6 +33,8 @@ MEANINGS = {
 
 def status_of(error: Exception) -> ExitStatus:
     """The exit status that tells of an error."""
+    from temporalio.service import RPCError
+
     from tether.adapters.attributes import AttributesMissing
     from tether.adapters.connection import ConnectionFailed
     from tether.adapters.settings import SettingsError
@@ -43,7 +45,7 @@ def status_of(error: Exception) -> ExitStatus:
     if type(error).__name__ == "DevServerFailed":  # its module is the workers', which only `dev` may import
         return ExitStatus.UNREACHABLE
     match error:
-        case ConnectionFailed() | AttributesMissing():
+        case ConnectionFailed() | AttributesMissing() | RPCError():
             return ExitStatus.UNREACHABLE
         case RunNotFound() | FileMissing():
             return ExitStatus.NOT_FOUND

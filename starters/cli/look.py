@@ -131,12 +131,16 @@ async def _list(limit: int, chosen: dict[str, Any], *, as_json: bool) -> ExitSta
 
 
 async def _cancel(name: str, tenant: str) -> ExitStatus:
-    from tether.starters.cli.terminal import console, styled
+    from tether.starters.cli.terminal import console, note, styled
     from tether.starters.client import AgentClient
+    from tether.starters.unattended import why_unserved
 
     client = await AgentClient.connect()
     handle = await client.get(name, tenant=tenant)
+    described = await handle.describe()
     asked = await handle.cancel()
     out = console()
     out.print(styled(f"{handle.id} {'is asked to stop' if asked else 'had ended already; nothing was done'}"))
+    if asked and (why := await why_unserved(await client.temporal(), described.task_queue)):
+        note(why)
     return ExitStatus.SUCCESS

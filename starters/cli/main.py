@@ -57,11 +57,25 @@ def main() -> None:
     _leave(status)
 
 
-def carry_out(doing: Coroutine[Any, Any, ExitStatus]) -> None:
-    """Run a command's coroutine to its end, and exit with what it returns."""
+def carry_out(doing: Coroutine[Any, Any, ExitStatus], *, logs: bool = False) -> None:
+    """Run a command's coroutine to its end, and exit with what it returns.
+
+    Args:
+        doing: The command's work.
+        logs: Whether Temporal's client may write its own log, a line for each attempt, to the terminal.
+    """
     import asyncio
 
+    if not logs:
+        _quieten()
     raise typer.Exit(asyncio.run(doing))
+
+
+def _quieten() -> None:
+    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    silent = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=silent)), error_if_already_set=False)
 
 
 def _leave(status: object) -> NoReturn:
@@ -73,12 +87,17 @@ def _leave(status: object) -> NoReturn:
 
 
 def _told(error: Exception) -> ExitStatus:
+    from temporalio.service import RPCError
+
     from tether.errors import TetherError
     from tether.starters.cli.exits import status_of
     from tether.starters.cli.terminal import fail
+    from tether.starters.failures import explanation
 
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
+    if isinstance(error, RPCError):
+        error = explanation(error)
     if isinstance(error, TetherError):
         fail(str(error))
         return status_of(error)

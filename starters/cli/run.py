@@ -54,7 +54,7 @@ def run(
     """Start a run of an agent and watch it to its end.
 
     Ctrl-C leaves it to itself: it goes on. The same key with the same input finds the run again. With --json, the
-    result is all that is printed on standard output.
+    result is all that is printed on standard output; with --detach, the run's id and the Web UI's address of it.
     """
     from tether.starters.cli.inputs import pairs, text_or_stdin
 
@@ -75,13 +75,18 @@ def run(
 
 
 async def _run(agent: str, task: str, request: dict[str, Any], *, as_json: bool, detach: bool) -> ExitStatus:
+    import json
+
+    from tether.adapters.connection import target
     from tether.starters.cli.terminal import note
+    from tether.starters.cli.watch import ui_address
     from tether.starters.client import AgentClient
 
     client = await AgentClient.connect()
     handle = await client.start(agent, task, **request)
     if detach:
-        typer.echo(handle.id)
+        link = ui_address(target().ui, (await client.temporal()).namespace, handle.id)
+        typer.echo(json.dumps({"run": handle.id, "url": link or None}) if as_json else handle.id)
         return ExitStatus.SUCCESS
     try:
         result = await _watched(client, handle, as_json=as_json)

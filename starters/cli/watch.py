@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
+from temporalio.service import RPCError
 
 from tether.adapters.history import HistoryReader
 from tether.starters.cli.lines import now, pending_line, state_line, step_lines
 from tether.starters.cli.terminal import console, note
+from tether.starters.failures import OUTAGE_SECONDS, passes
 from tether.starters.pending import PendingAttempt, pending_attempts
 from tether.starters.status import view_of
-from tether.starters.stream import StepCursor
+from tether.starters.stream import StepCursor, follow
 from tether.starters.unattended import why_untaken
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from tether.starters.handle import RunHandle
 
 LOOK_SECONDS = 1.0
+ANSWERS_WITHIN = timedelta(seconds=5)
 
 
 class Watch:
@@ -39,6 +43,7 @@ class Watch:
         self._handle = handle
         self._quiet = quiet
         self._cursor = StepCursor()
+        self._silent = False
         self._pending: tuple[PendingAttempt, ...] = ()
         self._said = ""
 
@@ -60,20 +65,28 @@ class Watch:
             if (out.is_terminal)
             else _Plain()
         ):
-            async for event in HistoryReader(self._client).chain(self._handle.id, follow=True):
-                for step in self._cursor.take(event):
-                    out.print(step_lines(step))
+            reader = HistoryReader(self._client)
+            async for step in follow(reader, self._handle.id, self._handle.describe, self._cursor):
+                out.print(step_lines(step))
 
     async def _look(self) -> None:
         """Look every second at what the history doesn't say: attempts in flight, and who polls the task queue."""
         while True:
-            described = await self._handle.describe()
-            self._pending = await pending_attempts(described, self._client.data_converter)
-            why = await why_untaken(self._client, described)
-            if why and not self._said:
-                note(why)
-                self._said = why
+            try:
+                await self._look_once()
+            except RPCError as error:
+                if passes(error) and not self._silent:
+                    note(f"the server doesn't answer, waiting up to {OUTAGE_SECONDS:g} s; the run goes on")
+                    self._silent = True
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look_once(self) -> None:
+        described = await self._client.get_workflow_handle(self._handle.id).describe(rpc_timeout=ANSWERS_WITHIN)
+        self._pending = await pending_attempts(described, self._client.data_converter)
+        why = await why_untaken(self._client, described)
+        if why and not self._said:
+            note(why)
+            self._said = why
 
     def _footer(self) -> RenderableType:
         record = self._cursor.record

@@ -13,7 +13,7 @@ def worker(app_at: AppPath = None) -> None:
 
     Ctrl-C or SIGTERM drains: no new work, TETHER_DRAIN seconds for what runs. A second one stops at once.
     """
-    carry_out(_worker(app_at))
+    carry_out(_worker(app_at), logs=True)
 
 
 async def _worker(app_at: str | None) -> ExitStatus:

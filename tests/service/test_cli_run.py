@@ -143,6 +143,27 @@ def test_detached_a_run_goes_on_and_can_be_cancelled(tether_command: Command) ->
     assert "had ended already" in tether_command("cancel", run).stdout
 
 
+def test_detached_json_names_the_run_and_its_address(tether_command: Command) -> None:
+    """--detach --json prints id and Web UI address; `cancel` of a run that nobody serves says that nobody does."""
+    mine = key()
+    alone = {"TETHER_TASK_QUEUE": mine, "TETHER_UI": "http://ui"}
+    ran = tether_command("run", "desk", "Done.", "--key", mine, "--detach", "--json", **alone)
+    run = f"run/default/{mine}"
+    assert json.loads(ran.stdout) == {
+        "run": run,
+        "url": f"http://ui/namespaces/default/workflows/run%2Fdefault%2F{mine}",
+    }
+    assert f"no worker polls task queue '{mine}'" in tether_command("cancel", run).stderr
+
+
+def test_a_server_that_is_gone_is_unreachable(tether_command: Command) -> None:
+    """Without a server a command exits with 3 and one message, with nothing of the client's own log."""
+    ran = tether_command("show", "x", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert ran.returncode == ExitStatus.UNREACHABLE
+    assert ran.stderr.count("\n") == 1
+    assert "WARN" not in ran.stderr + ran.stdout
+
+
 def test_on_a_terminal_the_state_is_shown_live(served: Served, tmp_path: Path) -> None:
     """On a terminal a line below the steps says where the run stands, and the answer is left when it ends."""
     ours, theirs = pty.openpty()

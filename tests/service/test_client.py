@@ -2,6 +2,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ async def test_the_same_key_with_another_input_conflicts(agents: AgentClient, ot
         ({"limits": {"max_stepz": 1}}, InvalidRun),
         ({"metadata": {"set": {1}}}, InvalidRun),
         ({"agent": "no such name!"}, InvalidRun),
+        ({"agent": 7}, InvalidRun),
+        ({"task": None}, InvalidRun),
+        ({"user": 7}, InvalidRun),
+        ({"key": 7}, InvalidRun),
+        ({"limits": 7}, InvalidRun),
+        ({"earlier": "Hello."}, InvalidRun),
+        ({"key": "half \ud83d"}, InvalidRun),
+        ({"tenant": "half \ud83d"}, InvalidRun),
+        ({"user": "half \ud83d"}, InvalidRun),
+        ({"session": "half \ud83d"}, InvalidRun),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -168,7 +179,7 @@ async def test_bad_input_leaves_no_run_behind(
 ) -> None:
     """What can't be used is refused before anything is sent."""
     mine = key()
-    with pytest.raises(error):
+    with pytest.raises(error, match="earlier" if "earlier" in request_ else next(iter(request_))):
         await agents.start(**({"agent": "desk", "task": "Done.", "key": mine} | request_))
     assert not [found async for found in client.list_workflows(f"WorkflowId = 'run/default/{mine}'")]
 
@@ -227,6 +238,42 @@ async def test_no_server_is_said() -> None:
     """Connecting where nothing listens says so, and what to do."""
     with pytest.raises(ConnectionFailed, match="tether dev"):
         await AgentClient.connect(address=f"127.0.0.1:{free_port()}")
+
+
+async def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
+    """Steps, result and status of a run outlive a restart of the server, as one who looked on sees them."""
+    port, data = free_port(), tmp_path / "temporal.db"
+    server = await DevServer(port=port, db_file=data).start()
+    alone = AgentClient(await connect(address=server.address, namespace="default"), settings=Settings(task_queue=key()))
+    handle = await alone.start(desk, "Help.")
+    steps, result = asyncio.create_task(anext(handle.steps(), None)), asyncio.create_task(handle.result())
+    await handle.status()
+    await server.stop()
+    status = asyncio.create_task(handle.status())
+    async with DevServer(port=port, db_file=data):
+        assert (await status).doing == "queued"
+        assert not steps.done()
+        assert not result.done()
+        await (await alone.temporal()).get_workflow_handle(handle.id).terminate()
+        await steps
+        with pytest.raises(RunFailed):
+            await result
+
+
+@pytest.mark.parametrize(
+    ("address", "key_", "says"),
+    [("no-such-host.invalid:7233", None, "name of the host"), ("", "secret", "speaks no TLS")],
+    ids=["dns", "tls"],
+)
+async def test_why_there_is_no_connection_is_said_in_words(
+    dev_server: DevServer, monkeypatch: pytest.MonkeyPatch, address: str, key_: str | None, says: str
+) -> None:
+    """A host that isn't there and TLS to a server without it are named as such, without the client's innards."""
+    if key_:
+        monkeypatch.setenv("TEMPORAL_API_KEY", key_)
+    with pytest.raises(ConnectionFailed, match=says) as raised:
+        await connect(address=address or dev_server.address)
+    assert "tonic" not in str(raised.value)
 
 
 def test_a_script_without_async_runs_an_agent(served: Served, dev_server: DevServer) -> None:
