@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Awaitable
@@ -38,6 +39,9 @@ BENCHMARKS: dict[str, _Benchmark] = {
 }
 
 
+_TABLE = re.compile(r"^### .*?(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+
+
 def main() -> int:
     """Run the benchmarks; 1 where a figure is so far off that no noise explains it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Tether beside a bare loop.")
@@ -45,8 +49,8 @@ def main() -> int:
     parser.add_argument("--only", choices=list(BENCHMARKS), help="one benchmark")
     parser.add_argument("--write", action="store_true", help=f"write the figures into {README.name}")
     asked = parser.parse_args()
-    if asked.write and (asked.smoke or asked.only):
-        parser.error("--write takes a full run: leave --smoke and --only out")
+    if asked.write and asked.smoke:
+        parser.error("--write takes full sizes: leave --smoke out")
     names = [asked.only] if asked.only else list(BENCHMARKS)
     sections = asyncio.run(_measure(names, smoke=asked.smoke))
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -82,12 +86,17 @@ def _print(console: Console, section: Section) -> None:
 
 
 def _write(sections: list[Section]) -> None:
+    """Put the tables of these sections in the place of those that bear their titles."""
     text = README.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
+    tables = {table.partition("\n")[0]: table.strip() for table in _TABLE.findall(rest.partition(END)[0])}
+    for section in sections:
+        table = section.markdown().strip()
+        tables[table.partition("\n")[0]] = table
     today = datetime.now(UTC).date().isoformat()
     where = f"{today}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    body = "\n\n".join(section.markdown() for section in sections)
+    body = "\n\n".join(tables.values())
     README.write_text(f"{before}{BEGIN}\n{where}. Medians, with the least and the greatest.\n\n{body}\n{END}{after}")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from tether import Agent, App, ToolContext, tool
+from tether import Agent, App, Retries, ToolContext, tool
 
 FOLDER = Path(os.environ.get("CRASH_FOLDER", "."))
 LEDGER = FOLDER / "ledger"
@@ -34,7 +34,8 @@ async def idempotent(context: ToolContext[None]) -> str:
     return await act(context, "idempotent")
 
 
-@tool(effect="keyed")
+# Each time that the server hands the call to a frozen worker costs an attempt.
+@tool(effect="keyed", retries=Retries(attempts=50, first_ms=50, factor=1))
 async def keyed(context: ToolContext[None]) -> str:
     """Pay."""
     return await act(context, "keyed")
