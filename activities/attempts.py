@@ -120,6 +120,22 @@ class Attempt:
             self._entered = before
             raise Interrupted(why)
 
+    @property
+    def patience_ms(self) -> int:
+        """How long the SDK lets an attempt be that it hears nothing of; the 5 s that it adds are kept in hand."""
+        timeout = self._info.heartbeat_timeout
+        return round(timeout.total_seconds() * 1000) if timeout else round(WAIT_SECONDS * 1000)
+
+    async def before_fence(self, work: Awaitable[T]) -> T:
+        """Do what precedes the fence while beating, for as long as the SDK lets an attempt be.
+
+        The SDK hears nothing of it: what it is told before the fence it might send after, and so undo it.
+
+        Raises:
+            Interrupted: It was cut off; `deadline`: it took too long, come back later.
+        """
+        return await self._run(work, self.patience_ms, yields=True, told=False)
+
     async def run(self, work: Awaitable[T], deadline_ms: int, *, yields: bool = True) -> T:
         """Do the work while beating; stop it at its deadline, or when the server says so.
 
@@ -131,9 +147,12 @@ class Attempt:
         Raises:
             Interrupted: It was cut off.
         """
-        task = asyncio.ensure_future(work)
-        ticker = asyncio.create_task(self._tick(yields=yields))
         self._tell_sdk()
+        return await self._run(work, deadline_ms, yields=yields, told=True)
+
+    async def _run(self, work: Awaitable[T], deadline_ms: int, *, yields: bool, told: bool) -> T:
+        task = asyncio.ensure_future(work)
+        ticker = asyncio.create_task(self._tick(yields=yields, told=told))
         try:
             await self._first_of(task, ticker, deadline_ms, yields=yields)
             if task.done():
@@ -208,7 +227,7 @@ class Attempt:
                 await asyncio.sleep(pause)
         return "paused"
 
-    async def _tick(self, *, yields: bool) -> Why:
+    async def _tick(self, *, yields: bool, told: bool) -> Why:
         timeout = self._info.heartbeat_timeout
         interval = LONGEST_BEAT_SECONDS
         if timeout:
@@ -220,9 +239,11 @@ class Attempt:
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return "superseded"
-                self._tell_sdk()
+                if told:
+                    self._tell_sdk()
                 continue  # the server is away: the next beat tells, or the server's own timeout does
-            self._tell_sdk()
+            if told:
+                self._tell_sdk()
             if why == "cancelled" or (why and yields):
                 return why
 

@@ -35,10 +35,6 @@ PROGRAMMING_ERRORS = (
 """Raised by a handler they say that another attempt would end the same way; any other exception may be transient."""
 
 
-LONGEST_WAIT_MS = 24 * 3_600_000
-"""For a thread to run in; while an attempt waits for one it beats, and counts no active time."""
-
-
 class ToolActivities:
     """Executes tool calls as they were decided.
 
@@ -151,8 +147,11 @@ class _Execution:
         """The handler's result as JSON; any failure is raised as what it means."""
         self._check()
         try:
-            await self._attempt.run(handler.ready(), LONGEST_WAIT_MS)
+            await self._attempt.before_fence(handler.ready())
         except Interrupted as interruption:
+            if interruption.why == "deadline":
+                message = f"no thread is free for {self._tool.name}; it comes back for one"
+                await self._attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message), after=0.1)
             await self._interrupted(interruption)
         self._attempt.start_clock()
         deadline_ms = min(self._contract.timeout_ms, self._attempt.left_ms(self._given.active_ms))
