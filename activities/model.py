@@ -12,14 +12,16 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from tether.activities.attempts import Attempt, Interrupted
+from tether.activities.owners import Owners
 from tether.activities.prompts import plan_request, turn_request
 from tether.agent import Agent
+from tether.context import RunContext
 from tether.errors import REACTIONS, ErrorKind, ProviderError, RunError
-from tether.gate import decide
+from tether.gate import Candidate, decide, read_calls, rules_of
 from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.messages import AssistantMessage
-from tether.model_records import ModelFailure, ModelInput, ModelResult
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
 from tether.ports import Progress, RunRef, TranscriptLost, Transcripts
 from tether.provider import Delta, ModelReply, ModelRequest, Prices, Providers
 from tether.record import Record
@@ -39,11 +41,12 @@ class ModelActivities:
         prices: What they cost.
         transcripts: What has been said.
         progress: Where pieces of replies go as they come.
+        owners: Whose the resources are that calls are about.
         attempts: All attempts of one model call.
         timeout_ms: Longest active time of one model call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  it stands between all of these
         self,
         client: Client,
         agents: Mapping[str, Agent],
@@ -51,6 +54,7 @@ class ModelActivities:
         prices: Prices,
         transcripts: Transcripts,
         progress: Progress,
+        owners: Owners,
         *,
         attempts: int,
         timeout_ms: int,
@@ -58,6 +62,7 @@ class ModelActivities:
         self._client = client
         self._agents = agents
         self._manifests = {name: Manifest.of(agent) for name, agent in agents.items()}
+        self._owners = owners
         self._providers = providers
         self._prices = prices
         self._transcripts = transcripts
@@ -90,7 +95,8 @@ class ModelActivities:
             return ModelResult(spent=call.attempt.spent)
         request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens)
         reply = await self._reply(call, request)
-        message, calls = decide(reply.blocks, agent.registry, given.next_call)
+        message, candidates = read_calls(reply.blocks, agent.registry, given.next_call)
+        calls = await self._decided(call, agent, candidates, record)
         judged = judge(reply, message, agent.output, request.max_output_tokens)
         result = self._priced(call, request, reply).model_copy(
             update={
@@ -122,6 +128,28 @@ class ModelActivities:
                 "problem": None if plan else error,
             }
         )
+
+    async def _decided(
+        self, call: _Call, agent: Agent, candidates: tuple[Candidate, ...], record: Record
+    ) -> tuple[DecidedCall, ...]:
+        """What was decided about each call of a reply."""
+        context = record.input.context if record.input else RunContext()
+        owned = [each for each in candidates if each.tool is not None and each.tool.owner is not None]
+        owners = {
+            each.decided.id: each.tool.contract.owner_of(each.arguments)
+            for each in candidates
+            if each.tool is not None and each.tool.owner is None
+        }
+        if owned:
+            asked = asyncio.gather(
+                *(self._owners.owner_of(each.tool, agent, each.arguments, context) for each in owned if each.tool)
+            )
+            try:
+                found = await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms))
+            except Interrupted as interruption:
+                call.cut_off(interruption, "the owner function of a tool")
+            owners |= {each.decided.id: owner for each, owner in zip(owned, found, strict=True)}
+        return decide(candidates, owners, rules_of(record))
 
     async def _known(self, call: _Call) -> tuple[Record, Manifest]:
         """The record up to this turn and the pinned manifest, whose contracts this worker must have."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tether.contract import ToolContract
+from tether.gate import rules_of
 from tether.ids import pseudonym
 from tether.manifest import Manifest
 from tether.messages import user
 from tether.plan import Plan
+from tether.policy.permit import could_run
 from tether.provider import ModelRequest, OutputSpec, ToolSpec
 from tether.record import Record
 from tether.text import one_line
@@ -29,7 +34,7 @@ def turn_request(manifest: Manifest, record: Record, turns: int, max_output_toke
         messages=tuple(record.messages(turns)),
         tools=tuple(
             ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters)
-            for tool in manifest.tools
+            for tool in offered(manifest, record)
         ),
         output=OutputSpec(name="answer", json_schema=manifest.output) if manifest.output else None,
         max_output_tokens=min(max_output_tokens, model.max_output_tokens or max_output_tokens),
@@ -37,10 +42,18 @@ def turn_request(manifest: Manifest, record: Record, turns: int, max_output_toke
     )
 
 
+def offered(manifest: Manifest, record: Record) -> Sequence[ToolContract]:
+    """The tools that a model is shown: those of which some call could be allowed, or a person be asked."""
+    caller = rules_of(record).caller
+    return [tool for tool in manifest.tools if could_run(manifest.policy, caller, tool)]
+
+
 def plan_request(manifest: Manifest, record: Record, repair: str, max_output_tokens: int) -> ModelRequest:
     """The request of a plan; tools are described, not offered."""
     model = manifest.models[0]
-    tools = "\n".join(f"- {tool.name}: {one_line(tool.description, 300)}" for tool in manifest.tools) or "- none"
+    tools = (
+        "\n".join(f"- {tool.name}: {one_line(tool.description, 300)}" for tool in offered(manifest, record)) or "- none"
+    )
     messages = record.messages(0)
     if repair:
         messages.append(user(f"Your plan could not be read: {repair}. Answer again with JSON only."))

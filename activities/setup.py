@@ -11,6 +11,7 @@ from tether.agent import Agent
 from tether.errors import ErrorKind, RunError
 from tether.manifest import Manifest
 from tether.model_records import ModelFailure
+from tether.policy.pinned import PinnedPolicy
 from tether.ports import RunRef, TranscriptLost, Transcripts
 from tether.records import SETUP, RunSettings, SetupInput, SetupResult
 
@@ -20,12 +21,15 @@ class SetupActivities:
 
     Args:
         agents: By name.
+        policy: The App's.
         settings: Recorded in every run.
         transcripts: Where the manifest of a run that continues is read.
     """
 
-    def __init__(self, agents: Mapping[str, Agent], settings: RunSettings, transcripts: Transcripts) -> None:
-        self._manifests = {name: Manifest.of(agent) for name, agent in agents.items()}
+    def __init__(
+        self, agents: Mapping[str, Agent], policy: PinnedPolicy, settings: RunSettings, transcripts: Transcripts
+    ) -> None:
+        self._manifests = {name: Manifest.of(agent, policy) for name, agent in agents.items()}
         self._settings = settings
         self._transcripts = transcripts
 

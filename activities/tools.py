@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import RawValue
 
-from tether.activities.attempts import Attempt, Interrupted
+from tether.activities.attempts import Attempt
+from tether.activities.beats import Interrupted
+from tether.activities.handled import PROGRAMMING_ERRORS, Handled, written
 from tether.agent import Agent
+from tether.changes import note_of
+from tether.contract import EffectState
 from tether.errors import ErrorKind, RunError, ToolError
-from tether.ids import arguments_digest, content_id, idempotency_key
+from tether.ids import content_id, idempotency_key
+from tether.permitted import unmet
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
 from tether.schema import InvalidArguments
 from tether.text import one_line, valid_unicode
 from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool, ToolContext
-from tether.values import carriable, spoken
-
-PROGRAMMING_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    NotImplementedError,
-    TypeError,
-    ValueError,
-)
-"""Raised by a handler they say that another attempt would end the same way; any other exception may be transient."""
+from tether.values import heard
 
 
 class ToolActivities:
@@ -44,6 +37,7 @@ class ToolActivities:
         handlers: Where handlers run.
         resources: What they get as `context.deps`.
         transcripts: Remembers results for the next model call.
+        clock: Seconds since the epoch, by which approvals expire.
     """
 
     def __init__(
@@ -53,6 +47,7 @@ class ToolActivities:
         handlers: HandlerRunner,
         resources: Resources,
         transcripts: Transcripts,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._agents = agents
@@ -60,6 +55,7 @@ class ToolActivities:
         self._handlers = handlers
         self._resources = resources
         self._transcripts = transcripts
+        self._clock = clock
 
     @activity.defn(dynamic=True)
     async def execute(self, arguments: Sequence[RawValue]) -> ToolResult:
@@ -68,14 +64,14 @@ class ToolActivities:
         given = self._client.data_converter.payload_converter.from_payload(arguments[0].payload, ToolInput)
         attempt = Attempt(self._client)
         tool = await self._tool(info.activity_type, given, attempt)
-        execution = _Execution(tool, given, attempt)
+        execution = _Execution(tool, given, attempt, self._clock)
         handler = self._handler(tool, given, attempt)
         try:
             value = await execution.result_of(handler)
         finally:
             handler.leave()
-        text = spoken(value)
-        result = ToolResult(value=value, content=content_id(text), spent=attempt.spent)
+        note = note_of(given.approval, tool.contract.sensitive)
+        result = ToolResult(value=value, content=content_id(heard(note, value)), note=note, spent=attempt.spent)
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
         return result
@@ -89,7 +85,7 @@ class ToolActivities:
             await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message))
         return tool
 
-    def _handler(self, tool: Tool, given: ToolInput, attempt: Attempt) -> _Handler:
+    def _handler(self, tool: Tool, given: ToolInput, attempt: Attempt) -> Handled:
         info = activity.info()
         context = ToolContext[Any](
             deps=self._resources.of(self._agents[given.agent].deps) if tool.context_parameter else None,
@@ -99,51 +95,23 @@ class ToolActivities:
             attempt=attempt.number,
             _beat=attempt.tell,
         )
-        return _Handler(self._handlers, tool, context)
-
-
-class _Handler:
-    """A tool's handler with its context, on the thread or loop where it belongs."""
-
-    def __init__(self, handlers: HandlerRunner, tool: Tool, context: ToolContext[Any]) -> None:
-        self._handlers = handlers
-        self._tool = tool
-        self._context = context
-
-        self._reserved = False
-
-    async def ready(self) -> None:
-        """Wait for a place to run; async handlers need none."""
-        if not self._tool.is_async:
-            await self._handlers.reserve()
-            self._reserved = True
-
-    def leave(self) -> None:
-        """Give back a place that was not used."""
-        if self._reserved:
-            self._handlers.release()
-            self._reserved = False
-
-    async def __call__(self, arguments: dict[str, Any]) -> Any:
-        bound = self._tool.bound(self._context, arguments)
-        if self._tool.is_async:
-            return await self._handlers.run_async(bound)
-        self._reserved = False
-        return await self._handlers.run_sync(bound)
+        return Handled(self._handlers, tool, context)
 
 
 class _Execution:
     """One attempt of one call, and what its end means for the tool's effect."""
 
-    def __init__(self, tool: Tool, given: ToolInput, attempt: Attempt) -> None:
+    def __init__(self, tool: Tool, given: ToolInput, attempt: Attempt, clock: Callable[[], float]) -> None:
         self._tool = tool
         self._contract = tool.contract
         self._given = given
         self._attempt = attempt
+        self._clock = clock
         self._fenced = self._contract.effect in {"keyed", "unsafe"}
         self._entered = False
+        self._acted = self._acted_before = bool(attempt.failed)
 
-    async def result_of(self, handler: _Handler) -> Any:
+    async def result_of(self, handler: Handled) -> Any:
         """The handler's result as JSON; any failure is raised as what it means."""
         self._check()
         try:
@@ -159,12 +127,14 @@ class _Execution:
             if self._fenced:
                 await self._attempt.enter()
                 self._entered = True
+            self._acted = True
             returned = await self._attempt.run(
                 handler(self._given.arguments), deadline_ms, yields=self._contract.effect != "unsafe"
             )
         except Interrupted as interruption:
             await self._interrupted(interruption)
         except InvalidArguments as error:
+            self._acted = self._acted_before
             self._told(ErrorKind.INVALID_ARGUMENTS, f"invalid arguments for {self._tool.name}: {error}")
         except ToolError as error:
             await self._failed(error, certain=error.effect == "none", transient=error.retry)
@@ -172,20 +142,22 @@ class _Execution:
             certain = isinstance(error, self._tool.no_effect_on)
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
-        return _written(self._tool, returned)
+        return written(self._tool, returned)
 
     def _check(self) -> None:
         """What must hold before the fence: the call is what was decided, and nothing is in doubt that may not be."""
-        given, name = self._given, self._tool.name
-        if arguments_digest(name, given.arguments) != given.digest or given.permit.verdict != "allow":
-            self._told(ErrorKind.DENIED, f"the call of {name} is not what was decided; nothing was executed")
-        if self._attempt.in_doubt and self._contract.effect == "unsafe":
+        given, name, in_doubt = self._given, self._tool.name, self._attempt.in_doubt
+        if in_doubt and self._contract.effect == "unsafe":
             self._unknown("its worker was lost while it ran")
+        # An approval that was valid when the call began allows its repetition too.
+        began_ms = given.approval.at_ms if in_doubt and given.approval else round(self._clock() * 1000)
+        if why := unmet(given, self._contract, began_ms):
+            if in_doubt:
+                self._unknown(f"an attempt of it was lost, and it may not be made again: {why}")
+            self._told(ErrorKind.DENIED, f"{name} was not executed: {why}")
         if self._attempt.number > self._contract.retries.attempts:
             self._exhausted()
         if self._attempt.left_ms(given.active_ms) <= 0:
-            if self._attempt.in_doubt:
-                self._unknown("the run's active time was used up before another attempt")
             self._told(ErrorKind.TIMEOUT, f"the run's active time was used up before {name} was executed")
 
     def _exhausted(self) -> NoReturn:
@@ -233,6 +205,7 @@ class _Execution:
             if self._contract.effect == "unsafe":
                 self._unknown(message)
             await self._again(error)
+        self._acted = self._acted_before or not certain
         if transient:
             await self._again(error, nothing_done=True)
         self._told(error.kind, error.message)
@@ -245,23 +218,28 @@ class _Execution:
         self._told(error.kind, error.message)
 
     def _unknown(self, why: str) -> NoReturn:
-        self._told(
-            ErrorKind.UNKNOWN_EFFECT,
-            f"whether {self._tool.name} (call {self._given.call}) took effect is unknown: {why}; "
-            "look it up where it would have taken effect before anything is done again",
-        )
+        call = self._given.call
+        message = f"whether {self._tool.name} (call {call}) took effect is unknown: {why}"
+        self._give_up(ErrorKind.UNKNOWN_EFFECT, message, "unknown")
 
     def _told(self, kind: ErrorKind, message: str) -> NoReturn:
+        """Fail with what the model may hear, unless an earlier attempt is in doubt: then nobody knows."""
+        if self._attempt.in_doubt:
+            self._unknown(f"an earlier attempt may have done it, and then: {message}")
+        match self._contract.effect:
+            case "read":
+                self._give_up(kind, message, None)
+            case "idempotent" if self._acted:
+                self._give_up(kind, message, "unknown")
+            case _:
+                self._give_up(kind, message, "not_done")
+
+    def _give_up(self, kind: ErrorKind, message: str, effect: EffectState | None) -> NoReturn:
         error = RunError(kind=kind, message=message)
-        outcome = outcome_of(self._given.call, error)
-        failure = ToolFailure(outcome=outcome, spent=self._attempt.spent, entered=self._entered)
+        failure = ToolFailure(
+            outcome=outcome_of(self._given.call, error),
+            spent=self._attempt.spent,
+            entered=self._entered or self._attempt.in_doubt,
+            effect=effect,
+        )
         self._attempt.give_up(error, failure)
-
-
-def _written(tool: Tool, returned: Any) -> Any:
-    """A result as JSON. The handler has done its work: that its result can't be written is no failure of the call."""
-    try:
-        return carriable(tool.dump(returned))
-    except Exception as error:  # noqa: BLE001  the user's own types; the model is told
-        activity.logger.warning("the result of %s can't be written as JSON", tool.name, exc_info=True)
-        return f"{tool.name} succeeded, but its result can't be shown ({type(error).__name__})"

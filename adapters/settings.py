@@ -5,16 +5,21 @@ How to reach Temporal is not here: that comes from Temporal's own environment pr
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tether.adapters.notifiers.receiver import Receiver, receiving_url, signing_key
 from tether.adapters.providers.catalog import ProviderSettings
 from tether.errors import TetherError
 from tether.records import RunSettings
 
 MAX_HEARTBEAT_SECONDS = 3_600
+
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class SettingsError(TetherError):
@@ -37,9 +42,13 @@ class Settings(BaseSettings):
         drain: Seconds that a stopping worker gives to what it has begun.
         continue_after: Events of a run's history after which it continues as new; 0: when the server suggests it.
         sticky_timeout: Seconds after which a dead worker's workflows go to another.
+        environment: The deployment's name, which a policy's rules may ask for; recorded in every run.
+        actor: Who answers, and starts runs, at the command line; empty for the login name.
+        webhook_url: Where notices are posted; empty for nowhere.
+        webhook_secret: Signs them; needed with `webhook_url`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TETHER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TETHER_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     task_queue: str = Field(default="tether", min_length=1, max_length=200)
     model_queue: str = Field(default="", max_length=200)
@@ -53,11 +62,36 @@ class Settings(BaseSettings):
     drain: float = Field(default=30.0, ge=0, le=3_600)
     continue_after: int = Field(default=0, ge=0, le=50_000)
     sticky_timeout: float = Field(default=1.0, gt=0, le=60)
+    environment: str = "development"
+    actor: str = ""
+    webhook_url: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+
+    @field_validator("environment")
+    @classmethod
+    def _names_environment(cls, given: str) -> str:
+        if not _ENVIRONMENT.fullmatch(given):
+            raise ValueError("must be 1 to 64 letters, digits, _ or -, as in production")
+        return given
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _can_be_called(cls, given: SecretStr) -> SecretStr:
+        if given.get_secret_value():
+            receiving_url(given.get_secret_value())
+        return given
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _can_sign(cls, given: SecretStr, info: ValidationInfo) -> SecretStr:
+        if given.get_secret_value() or info.data.get("webhook_url"):
+            signing_key(given.get_secret_value())
+        return given
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Settings:
@@ -69,7 +103,7 @@ class Settings(BaseSettings):
         try:
             return cls(_env_file=env_file)
         except ValidationError as error:
-            problems = "; ".join(f"{_variable(p['loc'])}: {p['msg'].lower()}" for p in error.errors())
+            problems = "; ".join(f"{_variable(p['loc'])}: {_problem(p)}" for p in error.errors())
             raise SettingsError(f"the settings can't be used: {problems}") from error
 
     @property
@@ -81,6 +115,12 @@ class Settings(BaseSettings):
             anthropic_api_key=self.anthropic_api_key or None,
             anthropic_base_url=self.anthropic_base_url or None,
         )
+
+    @property
+    def webhook(self) -> Receiver | None:
+        """Who receives notices by webhook, where somebody does."""
+        url = self.webhook_url.get_secret_value()
+        return Receiver.of(url, self.webhook_secret.get_secret_value()) if url else None
 
     def for_runs(self, *, attributes: bool) -> RunSettings:
         """What is recorded in every run.
@@ -97,9 +137,16 @@ class Settings(BaseSettings):
             model_timeout_ms=round(self.model_timeout * 1000),
             attributes=attributes,
             continue_after=self.continue_after,
+            environment=self.environment,
         )
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]).upper()
     return name if name.startswith(("OPENAI_", "ANTHROPIC_")) else f"TETHER_{name.removeprefix('TETHER_')}"
+
+
+def _problem(details: ErrorDetails) -> str:
+    if details["type"] == "value_error":  # a validator's own words
+        return str(details["ctx"]["error"])
+    return details["msg"][:1].lower() + details["msg"][1:]

@@ -14,9 +14,11 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from tether.actors import Actor
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
 from tether.agent import Agent
+from tether.approvals import Answered, OutcomeVerdict
 from tether.context import ANONYMOUS, DEFAULT_ROLE, DEFAULT_TENANT
 from tether.errors import KeyConflict, TetherError
 from tether.ids import full_run_id
@@ -27,6 +29,7 @@ from tether.result import RunResult
 from tether.start import RequestMemo
 from tether.starters.failures import explained
 from tether.starters.handle import RunHandle
+from tether.starters.inbox import WaitingRequest, waiting_requests
 from tether.starters.listing import ListedState, RunListing, listing_of, query_for
 from tether.starters.request import REQUEST_MEMO, Request, request
 
@@ -107,6 +110,7 @@ class AgentClient:
         limits: LimitOverrides | Mapping[str, Any] | None = None,
         plan: bool | None = None,
         batch: bool = False,
+        by: Actor | None = None,
     ) -> RunHandle[Any]:
         """Start a run; with a key that is taken by the same request, find the run that it started.
 
@@ -125,6 +129,7 @@ class AgentClient:
             limits: This run's own, as `LimitOverrides` or a mapping of its fields; the agent's hold for the rest.
             plan: Whether it begins with a plan; None as the agent says.
             batch: Whether interactive runs come first.
+            by: Who starts it, where that isn't the user: neither may allow its calls.
 
         Raises:
             InvalidRun: Something can't be used; nothing was sent.
@@ -149,6 +154,7 @@ class AgentClient:
             limits=limits,
             plan=plan,
             batch=batch,
+            starter=by.id if by else "",
         )
         client = await self.temporal()
         handle: RunHandle[Any] = RunHandle(client, asked.id, agent.output if isinstance(agent, Agent) else None)
@@ -231,6 +237,44 @@ class AgentClient:
         """
         handle: RunHandle[Any] = RunHandle(await self.temporal(), full_run_id(run, tenant))
         return await handle.cancel()
+
+    async def approve(self, run: str, *, call: str, by: Actor, tenant: str = DEFAULT_TENANT, **answer: Any) -> Answered:
+        """Allow a call that waits; arguments and errors are those of `RunHandle.approve`."""
+        return await (await self._found(run, tenant)).approve(call, by=by, **answer)
+
+    async def deny(self, run: str, *, call: str, by: Actor, tenant: str = DEFAULT_TENANT, **answer: Any) -> Answered:
+        """Deny a call that waits; arguments and errors are those of `RunHandle.deny`."""
+        return await (await self._found(run, tenant)).deny(call, by=by, **answer)
+
+    async def outcome(
+        self,
+        run: str,
+        *,
+        call: str,
+        verdict: OutcomeVerdict,
+        by: Actor,
+        tenant: str = DEFAULT_TENANT,
+        **answer: Any,
+    ) -> Answered:
+        """Say what became of a call; arguments and errors are those of `RunHandle.outcome`."""
+        return await (await self._found(run, tenant)).outcome(call, verdict, by=by, **answer)
+
+    async def waiting(self, *, role: str = "", tenant: str = "") -> AsyncIterator[WaitingRequest]:
+        """What waits for people in all runs, the oldest request first; it takes a second to be listed.
+
+        Args:
+            role: Only what this role may answer.
+            tenant: Only runs of this tenant.
+
+        Raises:
+            AttributesMissing: The namespace isn't set up: run `tether setup`.
+        """
+        async with explained():
+            for found in await waiting_requests(await self.temporal(), role=role, tenant=tenant):
+                yield found
+
+    async def _found(self, run: str, tenant: str) -> RunHandle[Any]:
+        return RunHandle(await self.temporal(), full_run_id(run, tenant))
 
     async def _start(self, client: Client, asked: Request) -> None:
         await client.start_workflow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -17,11 +17,14 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from tether.actors import Actor
 from tether.adapters import attributes
 from tether.adapters.history import HistoryReader
+from tether.approvals import ANSWER, OUTCOME, Answer, Answered, OutcomeAnswer, OutcomeVerdict, Request
 from tether.errors import RunFailed
 from tether.record import Record
 from tether.result import RunResult
+from tether.starters.answers import new_id, send_answer, waiting_in
 from tether.starters.failures import ANSWER_SECONDS, attended, explained, through_outages
 from tether.starters.pending import PendingAttempt, pending_attempts
 from tether.starters.status import view_of
@@ -89,7 +92,61 @@ class RunHandle(Generic[OutputT]):
         """
         described = await self.describe()
         state = described.typed_search_attributes.get(attributes.STATE) or ""
-        return view_of(await self.record(), await pending_attempts(described, self._client.data_converter), state)
+        pending = await pending_attempts(described, self._client.data_converter)
+        return view_of(await self.record(), pending, state, await waiting_in(described))
+
+    async def waiting(self) -> tuple[Request, ...]:
+        """What of the run waits for people.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        return await waiting_in(await self.describe())
+
+    async def approve(
+        self, call: str, *, by: Actor, edits: Mapping[str, Any] | None = None, digest: str = "", message: str = ""
+    ) -> Answered:
+        """Allow a call that waits, with its exact arguments.
+
+        Args:
+            call: Our id of the call, `c3`.
+            by: Who allows it.
+            edits: Arguments in whose place these are to be used: validated and decided about anew.
+            digest: Of the arguments that were looked at, as the request says it; required once they have been edited.
+            message: Kept in the record.
+
+        Raises:
+            AnswerRefused: It may not be answered so; the subclass says why, and nothing has changed.
+            RunNotFound: There is no such run.
+            NotAnswered: No worker has taken the answer in time.
+        """
+        answer = Answer(
+            call=call, verdict="approve", by=by, edits=dict(edits or {}), digest=digest, message=message, id=new_id()
+        )
+        return await send_answer(self._handle, ANSWER, answer)
+
+    async def deny(self, call: str, *, by: Actor, message: str = "", digest: str = "") -> Answered:
+        """Deny a call that waits; the model is told, with the message. Errors are those of `approve`."""
+        answer = Answer(call=call, verdict="deny", by=by, digest=digest, message=message, id=new_id())
+        return await send_answer(self._handle, ANSWER, answer)
+
+    async def outcome(
+        self, call: str, verdict: OutcomeVerdict, *, by: Actor, result: Any = None, revision: int = 0
+    ) -> Answered:
+        """Say what became of a call whose outcome is unknown.
+
+        Args:
+            call: Our id of the call.
+            verdict: `happened`: the model hears `result`; `did_not`: it is made again; `stop`: the run ends.
+            by: Who says so.
+            result: What the call would have returned: JSON.
+            revision: Which question is answered, as the request says it; required once there was more than one.
+
+        Raises:
+            AnswerRefused: As for `approve`.
+        """
+        answer = OutcomeAnswer(call=call, verdict=verdict, by=by, result=result, revision=revision, id=new_id())
+        return await send_answer(self._handle, OUTCOME, answer)
 
     async def pending(self) -> tuple[PendingAttempt, ...]:
         """The attempts that are in flight now.

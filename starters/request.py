@@ -97,6 +97,7 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
     limits: LimitOverrides | Mapping[str, Any] | None = None,
     plan: bool | None = None,
     batch: bool = False,
+    starter: str = "",
 ) -> Request:
     """Everything that starts a run; the arguments are those of `AgentClient.start`.
 
@@ -110,6 +111,7 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
     context = RunContext(
         run=run_id(tenant, key),
         user=_name("user", user, required=True),
+        starter=_name("starter", starter),
         role=_name("role", role, required=True),
         tenant=tenant,
         session=_name("session", session),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
+from tether.approvals import Request
 from tether.model_records import ModelResult
 from tether.record import CallRecord, Record
-from tether.records import PLAN, SETUP, THINK
+from tether.records import EVALUATE, NOTIFY, PLAN, SETUP, THINK
 from tether.starters.pending import PendingAttempt
 from tether.state import CallStatus, Doing
 from tether.steps import steps_of
@@ -27,13 +28,16 @@ WAITS = ("waiting_approval", "waiting_budget", "waiting_outcome", "paused", "fro
 """What TetherState says of a run that waits; it says nothing finer of one that works."""
 
 
-def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str = "") -> RunView:
+def view_of(
+    record: Record, pending: Sequence[PendingAttempt] = (), state: str = "", waiting: Sequence[Request] = ()
+) -> RunView:
     """Where a run stands.
 
     Args:
         record: What its history says.
         pending: What it has in flight.
         state: Its search attribute TetherState, which says what it waits for.
+        waiting: What waits for people, as its memo says.
     """
     answered = [turn for turn in record.turns.values() if turn.result]
     results = [*record.plans, *(turn.result for turn in answered if turn.result)]
@@ -44,12 +48,13 @@ def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str =
         run=record.run,
         agent=record.input.agent if record.input else "",
         version=record.version,
-        doing=_ENDED.get(record.status) or _doing(record, state),
+        doing=_ENDED.get(record.status) or _doing(record, state, waiting),
         outcome=ended.outcome if ended else None,
         error=ended.error if ended else None,
         turn=last.number if last else 0,
         steps=len(steps_of(record)),
-        calls=tuple(_call(call, pending) for call in last.calls.values()) if last else (),
+        calls=tuple(_call(call, pending, waiting) for call in last.calls.values()) if last else (),
+        waiting=tuple(waiting) if record.status == "running" else (),
         usage=sum((result.usage for result in results), Usage()),
         cost=None if None in costs else sum(cost for cost in costs if cost),
         active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
@@ -57,12 +62,14 @@ def view_of(record: Record, pending: Sequence[PendingAttempt] = (), state: str =
     )
 
 
-def _doing(record: Record, state: str) -> Doing:
-    if state in WAITS:
+def _doing(record: Record, state: str, waiting: Sequence[Request]) -> Doing:
+    in_flight = {name for key, name in record.names.items() if key not in record.closed} - {NOTIFY, EVALUATE}
+    if waiting and not in_flight:
+        return "waiting_approval" if any(request.kind == "approval" for request in waiting) else "waiting_outcome"
+    if state in {"waiting_budget", "paused", "frozen"}:
         return _DOING.validate_python(state)
     if record.manifest is None:
         return "queued"
-    in_flight = {name for key, name in record.names.items() if key not in record.closed}
     if PLAN in in_flight or (not in_flight and _plan_is_next(record)):
         return "planning"
     return "executing" if in_flight - {SETUP, THINK} else "thinking"
@@ -75,7 +82,9 @@ def _plan_is_next(record: Record) -> bool:
     return wanted and not record.plans and not record.turns
 
 
-def _call(call: CallRecord, pending: Sequence[PendingAttempt]) -> CallView:
+def _call(call: CallRecord, pending: Sequence[PendingAttempt], waiting: Sequence[Request]) -> CallView:
+    if any(request.call == call.decided.id for request in waiting):
+        return CallView(id=call.decided.id, tool=call.decided.tool, status="waiting")
     running = call.began is not None or any(attempt.name == call.decided.tool for attempt in pending)
     status: CallStatus = "settled" if call.content else "running" if running else "ready"
     return CallView(id=call.decided.id, tool=call.decided.tool, status=status)

@@ -49,7 +49,7 @@ class StepCursor:
             over = record.status != "running"
             if turn.result is None and not over:
                 return  # an attempt that failed is made again: what became of the turn isn't known
-            steps = steps_of(Record(turns={self._turn: turn}, status=record.status))
+            steps = steps_of(Record(turns={self._turn: turn}, status=record.status, manifest=record.manifest))
             yield from steps[self._given_of_turn :]
             self._given_of_turn = len(steps)
             if not over and not _settled(turn):

@@ -7,6 +7,7 @@ import types
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue, SecretStr
@@ -14,6 +15,7 @@ from temporalio.client import Client
 
 from tether.adapters.settings import Settings
 from tether.agent import Agent, App, Resource
+from tether.policy.rules import ALLOW_ALL, Policy
 from tether.record import Record
 from tether.result import RunResult
 from tether.starters.client import AgentClient, RunHandle
@@ -45,23 +47,41 @@ class Tether:
         """Say what the model answers next, in this order."""
         self.wire.follow(answers)
 
-    async def run(self, agent: Agent, task: str, *, deps: Any = None, **request: Any) -> RunResult:
+    async def run(
+        self,
+        agent: Agent,
+        task: str,
+        *,
+        deps: Any = None,
+        policy: Policy | str | Path | None = ALLOW_ALL,
+        **request: Any,
+    ) -> RunResult:
         """Run an agent to its end.
 
         Args:
             agent: The agent; a worker for it is started where there is none.
             task: The task.
             deps: What its tools get as `context.deps`.
+            policy: What it may do; by default all, but for tools that always require approval. None for the built-in
+                policy.
             **request: As for `AgentClient.start`.
         """
-        handle = await self.start(agent, task, deps=deps, **request)
+        handle = await self.start(agent, task, deps=deps, policy=policy, **request)
         result = await handle.result()
         self.effects.extend(effects_of(await handle.record()))
         return result
 
-    async def start(self, agent: Agent, task: str, *, deps: Any = None, **request: Any) -> RunHandle[Any]:
+    async def start(
+        self,
+        agent: Agent,
+        task: str,
+        *,
+        deps: Any = None,
+        policy: Policy | str | Path | None = ALLOW_ALL,
+        **request: Any,
+    ) -> RunHandle[Any]:
         """Start a run; the arguments are those of `run`."""
-        settings = await self.serve(App(agents=[agent], resources=_resources(agent, deps)))
+        settings = await self.serve(App(agents=[agent], resources=_resources(agent, deps), policy=policy))
         starter = AgentClient(self.client, settings=settings)
         return await starter.start(agent, task, key=request.pop("key", f"test-{uuid.uuid4()}"), **request)
 

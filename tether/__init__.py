@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tether.errors import TetherError, ToolError
     from tether.limits import LimitOverrides, Limits
     from tether.messages import assistant, user
+    from tether.policy.rules import Ask, Policy, Rule
+    from tether.reconciled import DidNotHappen, Happened, StillUnknown
     from tether.result import RunResult
     from tether.starters.client import AgentClient, RunHandle
     from tether.step import AgentStep
@@ -28,13 +30,19 @@ _HOMES = {
     "AgentClient": "tether.starters.client",
     "AgentStep": "tether.step",
     "App": "tether.agent",
+    "Ask": "tether.policy.rules",
+    "DidNotHappen": "tether.reconciled",
+    "Happened": "tether.reconciled",
     "LimitOverrides": "tether.limits",
     "Limits": "tether.limits",
     "Model": "tether.agent",
+    "Policy": "tether.policy.rules",
     "Retries": "tether.contract",
+    "Rule": "tether.policy.rules",
     "RunContext": "tether.context",
     "RunHandle": "tether.starters.client",
     "RunResult": "tether.result",
+    "StillUnknown": "tether.reconciled",
     "TetherError": "tether.errors",
     "Tool": "tether.tools",
     "ToolContext": "tether.tools",
@@ -51,13 +59,19 @@ __all__ = [
     "AgentClient",
     "AgentStep",
     "App",
+    "Ask",
+    "DidNotHappen",
+    "Happened",
     "LimitOverrides",
     "Limits",
     "Model",
+    "Policy",
     "Retries",
+    "Rule",
     "RunContext",
     "RunHandle",
     "RunResult",
+    "StillUnknown",
     "TetherError",
     "Tool",
     "ToolContext",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
@@ -15,6 +17,7 @@ from pydantic.errors import PydanticUserError
 
 from tether.errors import DeclarationError
 from tether.limits import Limits
+from tether.policy.rules import Policy
 from tether.step import AgentStep
 from tether.text import valid_unicode
 from tether.tools import Tool, ToolRegistry
@@ -175,7 +178,8 @@ class App:
         agents: The agents.
         resources: Functions decorated with `@asynccontextmanager` whose return annotation names what they yield;
             opened once a worker, closed on drain.
-        policy: The permission policy, as a path relative to the app's module; none for the built-in one.
+        policy: The permission policy, or the path of its file, relative to the module that makes the App; None for the
+            built-in one, by which what reads is allowed and about all else a person is asked.
         workflows: Temporal workflows of the user's own.
         activities: Temporal activities of the user's own.
 
@@ -189,13 +193,14 @@ class App:
         *,
         agents: Sequence[Agent],
         resources: Sequence[Resource] = (),
-        policy: str | Path | None = None,
+        policy: Policy | str | Path | None = None,
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
     ) -> None:
         self.agents = {agent.name: agent for agent in agents}
         self.resources = _by_type(resources)
         self.policy = policy
+        self.folder = _folder_of(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's module
         self.workflows = tuple(workflows)
         self.activities = tuple(activities)
         if not agents:
@@ -210,6 +215,12 @@ class App:
                     f"agent {agent.name!r} needs a {agent.deps.__name__}, but no resource of the App yields one; "
                     f"add an @asynccontextmanager function that returns AsyncIterator[{agent.deps.__name__}]"
                 )
+
+
+def _folder_of(frame: FrameType) -> Path:
+    """The folder of the module whose code runs in a frame; the present one where it has no file."""
+    file = frame.f_globals.get("__file__")
+    return Path(file).parent if isinstance(file, str) else Path()
 
 
 def _by_type(resources: Sequence[Resource]) -> dict[type, Resource]:

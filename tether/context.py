@@ -20,7 +20,8 @@ class RunContext(Value):
     Attributes:
         run: The run's id, `run/{tenant}/{key}`, which is the workflow id.
         user: Who asked; the requester.
-        role: The requester's role, as claimed by whoever started the run.
+        starter: Who started the run, where that is somebody else: a person at a terminal, a service.
+        role: The requester's role, as claimed by whoever started the run; it counts once it comes with a proof.
         tenant: To whom the user belongs.
         session: The session that the run belongs to, empty for none.
         request_id: The caller's id of the request.
@@ -32,6 +33,7 @@ class RunContext(Value):
 
     run: str = ""
     user: str = ANONYMOUS
+    starter: str = ""
     role: str = DEFAULT_ROLE
     tenant: str = DEFAULT_TENANT
     session: str = ""

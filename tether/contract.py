@@ -11,6 +11,8 @@ from tether.ids import canonical, sha256
 from tether.value import Value
 
 Effect = Literal["read", "idempotent", "keyed", "unsafe"]
+EffectState = Literal["done", "not_done", "unknown"]
+"""What became of a call's effect."""
 Returns = Literal["untrusted", "directory"]
 
 SENSITIVE_BY_DEFAULT = ("password", "token", "secret", "api_key")
@@ -49,6 +51,9 @@ class ToolContract(Value):
         max_calls: Calls of one run.
         requires_approval: A floor that no policy lowers.
         resource: Template over the arguments (`order:{order_id}`) naming what the call is about.
+        owner: Template over the arguments naming whose that is.
+        resolves_owner: Whether a function of the tool says instead whose it is.
+        reconciles: Whether a function of the tool can find out what became of a call.
         summary: Template over the arguments for the timeline; the resource where there is none.
         sensitive: Arguments that are marked, not shown.
         sinks: Arguments by which data or value leaves, or by which a person would recognise the effect.
@@ -69,6 +74,9 @@ class ToolContract(Value):
     max_calls: int | None = None
     requires_approval: bool = False
     resource: str = ""
+    owner: str = ""
+    resolves_owner: bool = False
+    reconciles: bool = False
     summary: str = ""
     sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
     sinks: tuple[str, ...] = ()
@@ -86,6 +94,12 @@ class ToolContract(Value):
     def resource_of(self, arguments: dict[str, JsonValue]) -> str:
         """The resource that a call is about; empty where the tool names none."""
         return _filled(self.resource, arguments)
+
+    def owner_of(self, arguments: dict[str, JsonValue]) -> str:
+        """Whose that resource is, by the template; empty where there is none, or where an argument names nobody."""
+        named = [arguments.get(name) for name in placeholders(self.owner)]
+        plain = all(isinstance(value, (str, int)) and not isinstance(value, bool) for value in named)
+        return _filled(self.owner, arguments) if plain else ""
 
     def summary_of(self, arguments: dict[str, JsonValue]) -> str:
         """What the timeline says of a call beside its name, without its sensitive arguments; empty for nothing."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tether.result import RunResult
+from tether.contract import EffectState
+from tether.result import EffectCounts, EffectLine, RunResult
 from tether.start import RunInput
-from tether.state import Ending, RunState
+from tether.state import MAX_REMEMBERED, Ending, RunState
 
 
 def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, version: str, now: datetime) -> RunResult:
@@ -22,6 +23,7 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
     """
     context = given.context
     counters = state.counters
+    effects, lines = _effects(state)
     started = datetime.fromtimestamp(state.started_ms / 1000, tz=UTC)
     return RunResult(
         run=run,
@@ -45,9 +47,23 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         planning_ms=counters.planning_ms,
         execution_ms=counters.active_ms - counters.planning_ms,
         tools=tuple(counters.tools.values()),
+        effects=effects,
+        effect_lines=lines,
         metadata=context.metadata,
         composed=state.composed,
     ).carriable()
+
+
+def _effects(state: RunState) -> tuple[EffectCounts, tuple[EffectLine, ...]]:
+    """What became of all effects, those of the present turn's calls included that are not settled."""
+    counts, lines = state.counters.effects, list(state.effects)
+    for call in state.calls:
+        if call.acts and call.status != "settled":
+            became: EffectState = "unknown" if call.in_doubt else "not_done"
+            counts = counts.plus(became)
+            decided = call.decided
+            lines.append(EffectLine(call=decided.id, tool=decided.tool, resource=decided.resource, state=became))
+    return counts, tuple(lines[-MAX_REMEMBERED:])
 
 
 def _doubts(state: RunState) -> str:

@@ -153,6 +153,50 @@ class InvalidRun(TetherError):
     """What was asked of a run can't be: an empty or oversize task, bad limits."""
 
 
+class AnswerRefused(TetherError):
+    """An answer does nothing: the request stands as it was, or there is none."""
+
+
+class UnknownCall(AnswerRefused):
+    """No such call of the run waits for a person."""
+
+
+class AlreadyAnswered(AnswerRefused):
+    """Somebody has answered; the first answer holds."""
+
+
+class RequestExpired(AnswerRefused):
+    """The request's deadline has passed."""
+
+
+class NotAuthorised(AnswerRefused):
+    """Who answered doesn't say who they are, or holds none of the roles that may answer."""
+
+
+class RequesterMayNot(NotAuthorised):
+    """Who asked for the run may not allow its calls."""
+
+
+class StarterMayNot(NotAuthorised):
+    """Who started the run may not allow its calls, unless the policy's rule says so."""
+
+
+class ArgumentsChanged(AnswerRefused):
+    """The arguments aren't those that were looked at: look again."""
+
+
+class InvalidAnswer(AnswerRefused):
+    """The answer can't be used: unknown verdict, edited arguments that don't fit or that the policy denies."""
+
+
+class RunEnded(AnswerRefused):
+    """The run has ended: nothing of it waits any more."""
+
+
+class NotAnswered(TetherError):
+    """No worker has taken an answer in time; it may still be taken, and sent again it counts once."""
+
+
 class TooLarge(InvalidRun):
     """Something is larger than Temporal can carry."""
 

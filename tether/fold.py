@@ -9,12 +9,19 @@ from pydantic import ValidationError
 from tether.errors import ErrorKind, RunError
 from tether.events import EventKind, RunEvent
 from tether.lost import lost_attempt
-from tether.model_records import ModelFailure, ModelInput, ModelResult
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
 from tether.record import CallRecord, Record, RunStatus
-from tether.records import PLAN, SETUP, THINK, Beat, CallOutcome, SetupResult
+from tether.records import EVALUATE, NOTIFY, PLAN, RECONCILE, SETUP, THINK, Beat, CallOutcome, SetupResult
 from tether.result import RunResult
 from tether.start import RunInput
-from tether.tool_records import ToolFailure, ToolInput, ToolResult
+from tether.tool_records import (
+    EvaluateInput,
+    ReconcileInput,
+    ReconcileResult,
+    ToolFailure,
+    ToolInput,
+    ToolResult,
+)
 
 _ENDED: dict[EventKind, RunStatus] = {
     "run_completed": "completed",
@@ -79,7 +86,11 @@ def _scheduled(record: Record, event: RunEvent) -> None:
         record.inputs[key] = asked
         if asked.composed:
             compose(record, asked.turn - 1, asked.composed)
-    elif event.name != SETUP:
+    elif event.name == EVALUATE:
+        record.inputs[key] = EvaluateInput.model_validate(event.data)
+    elif event.name == RECONCILE:
+        record.inputs[key] = ReconcileInput.model_validate(event.data)
+    elif event.name not in {SETUP, NOTIFY}:
         call = ToolInput.model_validate(event.data)
         record.inputs[key] = call
         if known := _call(record, call):
@@ -94,9 +105,13 @@ def _closed(record: Record, event: RunEvent) -> None:
     given = record.inputs.get(key)
     if isinstance(given, ModelInput):
         _model_closed(record, event, given, planning=record.names[key] == PLAN)
-    elif given is not None:
+    elif isinstance(given, ToolInput):
         _call_closed(record, event, given)
-    elif event.kind == "done":
+    elif isinstance(given, ReconcileInput):
+        _reconciled(record, event, given)
+    elif isinstance(given, EvaluateInput):
+        _evaluated(record, event, given)
+    elif event.kind == "done" and record.names[key] == SETUP:
         pinned = SetupResult.model_validate(event.data)
         record.manifest, record.version, record.settings = pinned.manifest, pinned.digest, pinned.settings
 
@@ -133,11 +148,27 @@ def _call_closed(record: Record, event: RunEvent, given: ToolInput) -> None:
     call = _call(record, given)
     if call is None:
         return
-    call.result, call.failure, call.ended = None, None, event.at
+    call.result, call.failure, call.reconciled, call.ended = None, None, None, event.at
     if event.kind == "done":
         call.result = ToolResult.model_validate(event.data)
     elif event.how == "failed" and event.data is not None:
         call.failure = ToolFailure.model_validate(event.data)
+
+
+def _reconciled(record: Record, event: RunEvent, given: ReconcileInput) -> None:
+    call = _call(record, given.call)
+    if call is None or event.kind != "done":
+        return
+    call.reconciled, call.ended = ReconcileResult.model_validate(event.data), event.at
+    if call.reconciled.verdict == "did_not":
+        call.failure = None  # it is made again
+
+
+def _evaluated(record: Record, event: RunEvent, given: EvaluateInput) -> None:
+    decided = DecidedCall.model_validate(event.data) if event.kind == "done" else None
+    turn = record.turns.get(max(record.turns, default=0))
+    if decided and turn and given.call in turn.calls and decided.permit and decided.permit.verdict != "deny":
+        turn.calls[given.call].edited = decided
 
 
 def _call(record: Record, given: ToolInput) -> CallRecord | None:

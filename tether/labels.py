@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
@@ -9,6 +10,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from tether.contract import SENSITIVE_BY_DEFAULT, Effect, Retries, Returns, ToolContract, placeholders
 from tether.errors import DeclarationError
 from tether.money import Dollars, micros_from_dollars
+from tether.policy.match import OWN
 from tether.value import Declared
 
 LONGEST_TIMEOUT_SECONDS = 86_400
@@ -21,6 +23,8 @@ class Labels(Declared):
         timeout: Seconds.
         retries: A number stands for that many attempts.
         cost_usd: Dollars.
+        owner: A template over the arguments, or a function of them.
+        reconcile: A function of the arguments that says what became of a call.
         no_effect_on: Exception classes that leave nothing behind.
     """
 
@@ -31,6 +35,8 @@ class Labels(Declared):
     max_calls: int | None = Field(default=None, ge=1)
     requires_approval: bool = False
     resource: str = ""
+    owner: str | Callable[..., Any] = ""
+    reconcile: Callable[..., Any] | None = None
     summary: str = ""
     sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
     sinks: tuple[str, ...] = ()
@@ -46,6 +52,18 @@ class Labels(Declared):
         if retries is None:
             return Retries()
         return {"attempts": retries} if isinstance(retries, int) else retries
+
+    @field_validator("owner", mode="before")
+    @classmethod
+    def _says_owner(cls, owner: Any) -> Any:
+        if not isinstance(owner, str) and not callable(owner):
+            raise ValueError("give a template over the arguments, or a function of them")  # noqa: TRY004  pydantic collects ValueErrors
+        return owner
+
+    @property
+    def owner_template(self) -> str:
+        """The owner's template; empty where there is none."""
+        return self.owner if isinstance(self.owner, str) else ""
 
     @classmethod
     def read(cls, tool: str, labels: dict[str, Any]) -> Labels:
@@ -71,6 +89,13 @@ class Labels(Declared):
             DeclarationError: A label names an argument that there isn't, or one that must not be shown.
         """
         self._check_arguments(name, parameters)
+        if self.resource.startswith(OWN):
+            raise DeclarationError(
+                f"tool {name!r}: resource={self.resource!r}: {OWN!r} is the policies' word for what the user owns; say "
+                "what it is, as in 'order:{order_id}', and whose by `owner`"
+            )
+        if self.reconcile is not None and self.effect == "read":
+            raise DeclarationError(f"tool {name!r}: a read has no effect to reconcile; leave `reconcile` out")
         return ToolContract(
             name=name,
             description=description,
@@ -82,6 +107,9 @@ class Labels(Declared):
             max_calls=self.max_calls,
             requires_approval=self.requires_approval,
             resource=self.resource,
+            owner=self.owner_template,
+            resolves_owner=callable(self.owner),
+            reconciles=self.reconcile is not None,
             summary=self.summary,
             sensitive=self.sensitive,
             sinks=self.sinks,
@@ -97,6 +125,7 @@ class Labels(Declared):
         arguments = properties if isinstance(properties, dict) else {}
         named = {
             "resource": placeholders(self.resource),
+            "owner": placeholders(self.owner_template),
             "summary": placeholders(self.summary),
             "sinks": self.sinks,
         }
@@ -104,8 +133,9 @@ class Labels(Declared):
             for argument in names:
                 if argument not in arguments:
                     raise DeclarationError(f"tool {tool!r}: {label} names {argument!r}, which is not an argument")
-        for argument in named["resource"]:
-            if argument in self.sensitive:
-                raise DeclarationError(
-                    f"tool {tool!r}: resource names {argument!r}, which is sensitive; a resource is shown to people"
-                )
+        for label in ("resource", "owner"):
+            for argument in named[label]:
+                if argument in self.sensitive:
+                    raise DeclarationError(
+                        f"tool {tool!r}: {label} names {argument!r}, which is sensitive; people are shown the {label}"
+                    )

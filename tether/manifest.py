@@ -8,6 +8,8 @@ from tether.agent import Agent
 from tether.contract import ToolContract, content_digest
 from tether.errors import DeclarationError
 from tether.limits import RunLimits
+from tether.policy.permit import BUILT_IN
+from tether.policy.pinned import PinnedPolicy
 from tether.value import Value
 
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -33,6 +35,7 @@ class Manifest(Value):
         limits: The agent's limits.
         plan: Whether a run begins with a plan.
         stops: Whether the agent has a stop predicate.
+        policy: What it may do, and whom it has to ask.
     """
 
     agent: str
@@ -43,10 +46,15 @@ class Manifest(Value):
     limits: RunLimits
     plan: bool
     stops: bool = False
+    policy: PinnedPolicy = PinnedPolicy()
 
     @classmethod
-    def of(cls, agent: Agent) -> Manifest:
+    def of(cls, agent: Agent, policy: PinnedPolicy = BUILT_IN) -> Manifest:
         """The manifest of an agent as it is declared now.
+
+        Args:
+            agent: The agent.
+            policy: The App's.
 
         Raises:
             DeclarationError: It is larger than a run can be pinned to.
@@ -60,6 +68,7 @@ class Manifest(Value):
             limits=RunLimits.of(agent.limits),
             plan=agent.plan,
             stops=agent.stop is not None,
+            policy=policy,
         )
         size = len(manifest.model_dump_json(exclude_defaults=True).encode())
         if size > MAX_MANIFEST_BYTES:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import JsonValue
 
 from tether.errors import RunError
 from tether.messages import AssistantMessage
+from tether.permits import Permit
 from tether.plan import Plan
 from tether.provider import FinishReason
 from tether.records import CallOutcome, Spent, TranscriptRef
 from tether.step import FailedAttempt
 from tether.usage import Usage
 from tether.value import Value
-
-Verdict = Literal["allow", "deny", "ask"]
 
 
 class ModelInput(Value):
@@ -50,20 +47,6 @@ class ModelInput(Value):
     stop_only: bool = False
 
 
-class Permit(Value):
-    """The recorded verdict on a call.
-
-    Attributes:
-        verdict: Whether it may be executed.
-        rule: The rule that decided.
-        reason: In words that the model and people can use.
-    """
-
-    verdict: Verdict
-    rule: str
-    reason: str = ""
-
-
 class DecidedCall(Value):
     """A call that the model asked for, and what was decided about it, recorded before anything is scheduled.
 
@@ -73,6 +56,7 @@ class DecidedCall(Value):
         arguments: As validated; None where they are just what the model wrote.
         digest: `arguments_digest`: what the decision binds to; empty where there is a problem.
         resource: What the call is about.
+        owner: Whose that is, where the tool says it.
         permit: The verdict; missing is a denial.
         problem: Why it can't be executed at all; the model is told.
         answer: `content_id` of what the model is told, where the call isn't executed.
@@ -83,6 +67,7 @@ class DecidedCall(Value):
     arguments: dict[str, JsonValue] | None = None
     digest: str = ""
     resource: str = ""
+    owner: str = ""
     permit: Permit | None = None
     problem: RunError | None = None
     answer: str = ""

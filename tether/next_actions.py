@@ -36,17 +36,31 @@ class Execute:
 
 
 @dataclass(frozen=True)
+class AskPerson:
+    """Ask a person whether a call of the present turn may be executed."""
+
+    call: str
+
+
+@dataclass(frozen=True)
+class Reconcile:
+    """Find out what became of a call of the present turn."""
+
+    call: str
+
+
+@dataclass(frozen=True)
 class End:
     """End the run."""
 
     ending: Ending
 
 
-Action = MakePlan | Think | AskStop | Execute | End
+Action = MakePlan | Think | AskStop | Execute | AskPerson | Reconcile | End
 
 
 def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> list[Action]:
-    """What can be begun now; empty while what is in flight has to end first.
+    """What can be begun now; empty while what is in flight has to end first, or a person has to answer.
 
     Args:
         state: Where the run stands.
@@ -58,13 +72,10 @@ def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> 
     if state.asking:
         return []
     spent = exhausted(state, limits)
-    ready = [] if spent else [call.decided.id for call in state.calls if call.status == "ready"]
-    left = _calls_left(state, limits)
-    if left is not None:
-        ready = ready[:left]
-    if ready:
-        return [Execute(call) for call in ready]
-    if not state.at_rest:
+    begun = [*_of_people(state, spent), *_of_tools(state, limits, spent)]
+    if begun or not state.at_rest:
+        return begun
+    if not spent and state.waiting:
         return []
     if spent or not state.settled:
         return [End(spent or _too_many_calls(limits))]
@@ -75,6 +86,18 @@ def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> 
     if stops and not state.stop_asked:
         return [AskStop(state.turn + 1)]
     return [End(Ending(outcome="max_steps", why=f"the run used its {limits.max_steps} turns without an answer"))]
+
+
+def _of_people(state: RunState, spent: Ending | None) -> list[Action]:
+    asks: list[Action] = [AskPerson(call.decided.id) for call in state.calls if call.status == "asked" and not spent]
+    return asks + [Reconcile(call.decided.id) for call in state.calls if call.status == "doubtful"]
+
+
+def _of_tools(state: RunState, limits: RunLimits, spent: Ending | None) -> list[Action]:
+    ready = [] if spent else [call for call in state.calls if call.status == "ready"]
+    again = [call for call in ready if call.begun]
+    first = [call for call in ready if not call.begun][: _calls_left(state, limits)]
+    return [Execute(call.decided.id) for call in ready if call in again or call in first]
 
 
 def exhausted(state: RunState, limits: RunLimits) -> Ending | None:
@@ -90,8 +113,8 @@ def exhausted(state: RunState, limits: RunLimits) -> Ending | None:
 def _calls_left(state: RunState, limits: RunLimits) -> int | None:
     if limits.max_tool_calls is None:
         return None
-    running = sum(call.status == "running" for call in state.calls)
-    return max(0, limits.max_tool_calls - state.counters.executed - running)
+    begun = sum(call.begun and call.status != "settled" for call in state.calls)
+    return max(0, limits.max_tool_calls - state.counters.executed - begun)
 
 
 def _too_many_calls(limits: RunLimits) -> Ending:

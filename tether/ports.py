@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from tether.manifest import Manifest
 from tether.model_records import ModelResult
+from tether.notices import Notice
 from tether.provider import Delta
 from tether.record import Record
 from tether.records import CallOutcome, TranscriptRef
@@ -72,6 +73,32 @@ class Progress(Protocol):
     def publish(self, run: RunRef, call: str, attempt: int, delta: Delta) -> None:
         """Publish a piece."""
         ...
+
+
+class Notifier(Protocol):
+    """Tells people outside that a run waits for one of them."""
+
+    async def notify(self, notice: Notice) -> None:
+        """Deliver a notice; the same one may come more than once.
+
+        Raises:
+            NotDelivered: It could not be; says whether trying again may help.
+        """
+        ...
+
+
+class NotDelivered(Exception):
+    """A notice could not be delivered.
+
+    Attributes:
+        retry: Whether trying again may help.
+        after: Seconds after which the receiver said to come back, where it did.
+    """
+
+    def __init__(self, message: str, *, retry: bool, after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.after = after
 
 
 class HandlerRunner(Protocol):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from tether.contract import EffectState
 from tether.errors import REACTIONS, ErrorKind, RunError
 from tether.ids import chained, content_id
 from tether.model_records import DecidedCall, ModelFailure, ModelResult
 from tether.record import refusal_text
 from tether.records import CallOutcome, Spent
-from tether.result import ToolUse
-from tether.state import CallState, Ending, RunState
+from tether.result import EffectLine, ToolUse
+from tether.state import MAX_REMEMBERED, CallState, Ending, RunState
 from tether.step import FailedAttempt
 from tether.steps import step_count
-from tether.tool_records import ToolFailure, ToolResult
+from tether.text import cut
+from tether.tool_records import ReconcileResult, ToolFailure, ToolResult
 
+MAX_REASON_BYTES = 1_000
+"""Of the model's text beside its calls, which a request shows."""
 MAX_NUDGES = 2
 """Consecutive replies that may be told to be made again (cut off, or not of the shape asked for)."""
 
@@ -42,6 +46,7 @@ def thought(state: RunState, result: ModelResult, ended_ms: int) -> None:
     state.turn += 1
     state.content = result.content
     state.answer = result.message.text or state.answer
+    state.reason = cut(result.message.text, MAX_REASON_BYTES) if result.calls else ""
     state.calls = [_asked(result, decided, index) for index, decided in enumerate(result.calls)]
     state.counters.calls += len(result.calls)
     state.nudges = state.nudges + 1 if result.nudge else 0
@@ -73,22 +78,27 @@ def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attemp
         model_failed(state, failure.model_copy(update={"spent": Spent(attempts=spent.attempts)}), ended_ms)
 
 
-def executing(state: RunState, call_id: str) -> CallState:
-    """A call is begun."""
+def executing(state: RunState, call_id: str, *, acts: bool) -> CallState:
+    """A call is begun.
+
+    Args:
+        state: Changed.
+        call_id: Our id of the call.
+        acts: Whether its tool has an effect.
+    """
     call = state.call(call_id)
-    call.status = "running"
+    call.status, call.begun, call.acts = "running", True, acts
     return call
 
 
 def called(state: RunState, call_id: str, result: ToolResult, ended_ms: int) -> None:
     """A call's handler returned."""
-    _settle(state, state.call(call_id), result.content)
     _cover(state, result.spent.active_ms, ended_ms)
-    _count(state, call_id, failed=False)
+    executed(state, state.call(call_id), result.content, "done")
 
 
 def call_failed(state: RunState, call_id: str, failure: ToolFailure, ended_ms: int, *, composed: bool = False) -> None:
-    """A call failed for good: the model is told, or the run ends.
+    """A call failed for good: the model is told, or the run ends, or it has to be found out what became of it.
 
     Args:
         state: Changed.
@@ -98,15 +108,65 @@ def call_failed(state: RunState, call_id: str, failure: ToolFailure, ended_ms: i
         composed: Whether the workflow put it into words.
     """
     call = state.call(call_id)
-    outcome = failure.outcome
-    call.composed = outcome if composed else None
-    _settle(state, call, outcome.content)
+    outcome, error = failure.outcome, failure.outcome.error
     _cover(state, failure.spent.active_ms, ended_ms)
-    _count(state, call_id, failed=True)
-    error = outcome.error
-    call.in_doubt = error is not None and error.kind is ErrorKind.UNKNOWN_EFFECT
+    if error and error.kind is ErrorKind.UNKNOWN_EFFECT:
+        call.status, call.doubt = "doubtful", error.message
+        return
+    call.composed = outcome if composed else None
+    executed(state, call, outcome.content, failure.effect or "not_done", failed=True)
     if error and not REACTIONS[error.kind].tell_model and state.ending is None:
         state.ending = ending_of(error)
+
+
+def reconciling(state: RunState, call_id: str) -> CallState:
+    """It is being found out what became of a call."""
+    call = state.call(call_id)
+    call.status = "running"
+    return call
+
+
+def reconciled(state: RunState, call_id: str, result: ReconcileResult) -> None:
+    """It was found out, or a person has to say; where it did not happen, the call is made again."""
+    call = state.call(call_id)
+    if result.verdict == "happened":
+        executed(state, call, result.content, "done")
+    elif result.verdict == "did_not":
+        call.status, call.doubt = "ready", ""
+    else:
+        call.doubt = result.why or call.doubt
+
+
+def executed(state: RunState, call: CallState, content: str, became: EffectState, *, failed: bool = False) -> None:
+    """A call that was executed is settled.
+
+    Args:
+        state: Changed.
+        call: The call.
+        content: `content_id` of its outcome.
+        became: What became of its effect, where it has one.
+        failed: Whether it failed.
+    """
+    state.counters.executed += 1
+    tool = call.decided.tool
+    before = state.counters.tools.get(tool, ToolUse(tool=tool, calls=0))
+    state.counters.tools[tool] = ToolUse(tool=tool, calls=before.calls + 1, failed=before.failed + failed)
+    settle(state, call, content, became)
+
+
+def settle(state: RunState, call: CallState, content: str, became: EffectState) -> None:
+    """A call has its outcome, executed or not."""
+    call.status = "settled"
+    call.arguments = {}
+    call.request = call.approval = None
+    call.doubt = ""
+    call.content = content
+    if call.acts:
+        call.effect = became
+        decided = call.decided
+        line = EffectLine(call=decided.id, tool=decided.tool, resource=decided.resource, state=became)
+        state.effects = [*state.effects, line][-MAX_REMEMBERED:]
+        state.counters.effects = state.counters.effects.plus(became)
 
 
 def outcome_of(call: str, error: RunError) -> CallOutcome:
@@ -145,20 +205,8 @@ def _asked(result: ModelResult, decided: DecidedCall, index: int) -> CallState:
         return CallState(decided=decided, index=index, status="settled", content=decided.answer)
     written = {block.id: block.arguments for block in result.message.calls()} if result.message else {}
     arguments = decided.arguments if decided.arguments is not None else written.get(decided.id)
-    return CallState(decided=decided, index=index, status="ready", arguments=arguments or {})
-
-
-def _settle(state: RunState, call: CallState, content: str) -> None:
-    call.status = "settled"
-    call.arguments = {}
-    call.content = content
-    state.counters.executed += 1
-
-
-def _count(state: RunState, call_id: str, *, failed: bool) -> None:
-    tool = state.call(call_id).decided.tool
-    before = state.counters.tools.get(tool, ToolUse(tool=tool, calls=0))
-    state.counters.tools[tool] = ToolUse(tool=tool, calls=before.calls + 1, failed=before.failed + failed)
+    asked = decided.permit is not None and decided.permit.verdict == "ask"
+    return CallState(decided=decided, index=index, status="asked" if asked else "ready", arguments=arguments or {})
 
 
 def _charge(state: RunState, result: ModelResult, ended_ms: int) -> None:

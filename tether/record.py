@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tether.approvals import Approval
+from tether.errors import ErrorKind
 from tether.ids import chained
 from tether.manifest import Manifest
 from tether.messages import Message, ToolMessage, user
@@ -17,20 +19,42 @@ from tether.plan import Plan
 from tether.records import CallOutcome, RunSettings
 from tether.result import RunResult
 from tether.start import RunInput
-from tether.tool_records import ToolFailure, ToolInput, ToolResult
-from tether.values import spoken
+from tether.tool_records import (
+    EvaluateInput,
+    ReconcileInput,
+    ReconcileResult,
+    ToolFailure,
+    ToolInput,
+    ToolResult,
+)
+from tether.values import heard
 
+AnyInput = ModelInput | ToolInput | EvaluateInput | ReconcileInput
 RunStatus = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 
 
 @dataclass
 class CallRecord:
-    """A call and what became of it."""
+    """A call and what became of it.
+
+    Attributes:
+        decided: What was decided about it as the model made it.
+        input: With what it was executed.
+        result: What its handler returned.
+        failure: How it failed.
+        reconciled: What was found out where its outcome was unknown.
+        edited: What was decided about it as a person last edited it.
+        composed: Its outcome, where the workflow put it into words.
+        began: When it was scheduled.
+        ended: When it had an outcome.
+    """
 
     decided: DecidedCall
     input: ToolInput | None = None
     result: ToolResult | None = None
     failure: ToolFailure | None = None
+    reconciled: ReconcileResult | None = None
+    edited: DecidedCall | None = None
     composed: CallOutcome | None = None
     began: datetime | None = None
     ended: datetime | None = None
@@ -42,8 +66,10 @@ class CallRecord:
             return self.composed.content
         if self.result:
             return self.result.content
+        if self._happened:
+            return self._happened.content
         if self.failure:
-            return self.failure.outcome.content
+            return "" if self.in_doubt else self.failure.outcome.content
         return self.decided.answer
 
     @property
@@ -52,7 +78,9 @@ class CallRecord:
         if self.composed:
             return self.composed.text
         if self.result:
-            return spoken(self.result.value)
+            return heard(self.result.note, self.result.value)
+        if self._happened:
+            return heard(self._happened.note, self._happened.value)
         if self.failure:
             return self.failure.outcome.text
         return self._refusal
@@ -60,7 +88,30 @@ class CallRecord:
     @property
     def failed(self) -> bool:
         """Whether the model hears an error."""
-        return bool(self.composed or self.failure or self._refusal)
+        if self.composed:
+            return self.composed.error is not None
+        return not self.result and not self._happened and bool(self.failure or self._refusal)
+
+    @property
+    def executed(self) -> bool:
+        """Whether it was scheduled, so that it counts as a call of its tool."""
+        return bool(self.input or self.result or self.failure)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it failed in a way that leaves unknown what it did, and nobody has found out since."""
+        error = self.failure.outcome.error if self.failure else None
+        return error is not None and error.kind is ErrorKind.UNKNOWN_EFFECT and not self._happened
+
+    @property
+    def approval(self) -> Approval | None:
+        """What a person allowed, where one was asked and it was executed."""
+        return self.input.approval if self.input else None
+
+    @property
+    def _happened(self) -> ReconcileResult | None:
+        found = self.reconciled
+        return found if found and found.verdict == "happened" else None
 
     @property
     def _refusal(self) -> str:
@@ -125,7 +176,7 @@ class Record:
     failure: str = ""
     started: datetime | None = None
     ended: datetime | None = None
-    inputs: dict[tuple[str, int], ModelInput | ToolInput | None] = field(default_factory=dict)
+    inputs: dict[tuple[str, int], AnyInput] = field(default_factory=dict)
     names: dict[tuple[str, int], str] = field(default_factory=dict)
     closed: set[tuple[str, int]] = field(default_factory=set)
     _heads: list[str] = field(default_factory=list)
@@ -191,4 +242,4 @@ def refusal_text(decided: DecidedCall) -> str:
     permit = decided.permit
     if permit is None:
         return "Denied: no decision was recorded for this call."
-    return "" if permit.verdict == "allow" else f"Denied: {permit.reason}"
+    return f"Denied: {permit.reason}" if permit.verdict == "deny" else ""

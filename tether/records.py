@@ -13,6 +13,9 @@ RUN_WORKFLOW = "AgentRun"
 SETUP = "tether:setup"
 PLAN = "tether:plan"
 THINK = "tether:think"
+EVALUATE = "tether:evaluate"
+RECONCILE = "tether:reconcile"
+NOTIFY = "tether:notify"
 
 
 class Segment(Value):
@@ -75,6 +78,7 @@ class RunSettings(Value):
         model_timeout_ms: Longest active time of one model call.
         attributes: Whether the namespace has Tether's search attributes.
         continue_after: Events after which a run continues as new; 0: when the server suggests it.
+        environment: The deployment's name (`production`), which a policy's rules may ask for.
     """
 
     heartbeat_ms: int = 15_000
@@ -85,6 +89,7 @@ class RunSettings(Value):
     model_timeout_ms: int = 600_000
     attributes: bool = True
     continue_after: int = 0
+    environment: str = ""
 
 
 class SetupInput(Value):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
+from tether.contract import EffectState
 from tether.errors import RunError
 from tether.records import CallOutcome
 from tether.text import cut
@@ -41,6 +42,27 @@ class ToolUse(Value):
     failed: int = 0
 
 
+class EffectLine(Value):
+    """What became of the effect of one call."""
+
+    call: str
+    tool: str
+    resource: str = ""
+    state: EffectState
+
+
+class EffectCounts(Value):
+    """How many effects were done, not done, or are unknown."""
+
+    done: int = 0
+    not_done: int = 0
+    unknown: int = 0
+
+    def plus(self, state: EffectState) -> EffectCounts:
+        """With one more."""
+        return self.model_copy(update={state: getattr(self, state) + 1})
+
+
 class RunResult(Value):
     """How a run ended.
 
@@ -66,6 +88,8 @@ class RunResult(Value):
         planning_ms: Active time of the plan.
         execution_ms: Active time of the rest; parallel calls count once.
         tools: Tools that were executed.
+        effects: What became of the effects, in numbers.
+        effect_lines: What became of each, the newest 100.
         metadata: As given at the start.
         composed: Outcomes of the last turn's calls that only the workflow put into words.
     """
@@ -91,6 +115,8 @@ class RunResult(Value):
     planning_ms: int = 0
     execution_ms: int = 0
     tools: tuple[ToolUse, ...] = ()
+    effects: EffectCounts = EffectCounts()
+    effect_lines: tuple[EffectLine, ...] = ()
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     composed: tuple[CallOutcome, ...] = ()
 

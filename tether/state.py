@@ -10,12 +10,14 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+from tether.approvals import Answered, Approval, Request, RequestKind
+from tether.contract import EffectState
 from tether.errors import RunError
 from tether.ids import chained
 from tether.model_records import DecidedCall
 from tether.plan import Plan
 from tether.records import CallOutcome
-from tether.result import Outcome, ToolUse
+from tether.result import EffectCounts, EffectLine, Outcome, ToolUse
 from tether.step import FailedAttempt
 from tether.usage import Usage
 
@@ -33,7 +35,10 @@ Doing = Literal[
     "failed",
     "cancelled",
 ]
-CallStatus = Literal["ready", "running", "settled"]
+CallStatus = Literal["asked", "waiting", "ready", "running", "doubtful", "settled"]
+
+MAX_REMEMBERED = 100
+"""Answers and effects that a run's state remembers, the newest; the history has them all."""
 
 
 class CallState(BaseModel):
@@ -42,11 +47,18 @@ class CallState(BaseModel):
     Attributes:
         decided: The call and the decision about it; its arguments are complete here.
         index: Its place in the turn, from 0.
-        status: `ready` to be executed, `running`, or `settled`.
-        arguments: As validated; dropped once it is settled.
+        status: `asked`: a person has to be asked; `waiting` for that person; `ready` to be executed; `running`;
+            `doubtful`: it is to be found out what became of it; `settled`.
+        arguments: As validated, or as a person edited them; dropped once it is settled.
+        begun: Whether it was executed at least once.
+        acts: Whether its tool has an effect.
+        request: What waits for a person.
+        revisions: How often each kind of request was made of it.
+        approval: What allows it.
+        doubt: Why it is unknown what became of it, while that is so.
+        effect: What became of its effect, where it has one.
         composed: Its outcome, where the workflow put it into words.
         content: `content_id` of its outcome, once it is settled.
-        in_doubt: Whether it is unknown what it did.
     """
 
     decided: DecidedCall
@@ -55,7 +67,18 @@ class CallState(BaseModel):
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     composed: CallOutcome | None = None
     content: str = ""
-    in_doubt: bool = False
+    begun: bool = False
+    acts: bool = False
+    request: Request | None = None
+    revisions: dict[RequestKind, int] = Field(default_factory=dict)
+    approval: Approval | None = None
+    doubt: str = ""
+    effect: EffectState | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is unknown what it did."""
+        return self.effect == "unknown" or bool(self.doubt)
 
 
 class Ending(BaseModel):
@@ -81,6 +104,7 @@ class Counters(BaseModel):
         covered: Spans that `active_ms` counts, as begin and end in milliseconds since the epoch: those that something
             which is still in flight may overlap.
         tools: How often each tool was executed.
+        effects: What became of the effects.
     """
 
     steps: int = 0
@@ -93,6 +117,7 @@ class Counters(BaseModel):
     active_ms: int = 0
     covered: list[tuple[int, int]] = Field(default_factory=list)
     tools: dict[str, ToolUse] = Field(default_factory=dict)
+    effects: EffectCounts = EffectCounts()
 
 
 class RunState(BaseModel):
@@ -113,8 +138,13 @@ class RunState(BaseModel):
         nudges: Consecutive replies that could not stand as they were.
         stop_asked: Whether the stop predicate was asked after the last turn that the limits allow.
         answer: The model's last text.
+        reason: Its text beside the present turn's calls, cut.
         output: The structured answer.
         counters: What was used.
+        answered: The newest answers by people.
+        effects: The newest effects.
+        refused: Answers by signal that were refused.
+        last_refusal: Why the last of them was.
         ending: How the run ends.
     """
 
@@ -132,8 +162,13 @@ class RunState(BaseModel):
     nudges: int = 0
     stop_asked: bool = False
     answer: str = ""
+    reason: str = ""
     output: JsonValue = None
     counters: Counters = Field(default_factory=Counters)
+    answered: list[Answered] = Field(default_factory=list)
+    effects: list[EffectLine] = Field(default_factory=list)
+    refused: int = 0
+    last_refusal: str = ""
     ending: Ending | None = None
 
     def call(self, call_id: str) -> CallState:
@@ -154,6 +189,11 @@ class RunState(BaseModel):
     def at_rest(self) -> bool:
         """Whether nothing is in flight."""
         return not self.asking and all(call.status != "running" for call in self.calls)
+
+    @property
+    def waiting(self) -> tuple[Request, ...]:
+        """What waits for a person, in the order of the calls."""
+        return tuple(call.request for call in self.calls if call.request is not None)
 
     @property
     def reached(self) -> str:

@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from tether.approvals import Approval
+from tether.contract import EffectState
 from tether.errors import RunError
+from tether.permits import Permit
 from tether.usage import Usage
 from tether.value import Value
 
@@ -40,7 +43,11 @@ class AgentStep(Value):
         action: What was done.
         call: Our id of the tool call.
         tool: The tool's name.
-        arguments: As validated; as written where they could not be.
+        arguments: As executed, or as validated; as written where they could not be.
+        permit: What was decided about the call.
+        approval: Who allowed it, where somebody was asked, and what they changed.
+        effect: What became of its effect, where its tool has one.
+        asked: When a person was asked about it, where one was.
         reason: Why, in the model's words: its text beside the call.
         output: Text or JSON value.
         error: What went wrong, where something did.
@@ -60,6 +67,10 @@ class AgentStep(Value):
     call: str = ""
     tool: str = ""
     arguments: dict[str, JsonValue] | str | None = None
+    permit: Permit | None = None
+    approval: Approval | None = None
+    effect: EffectState | None = None
+    asked: datetime | None = None
     reason: str = ""
     output: JsonValue = None
     error: RunError | None = None

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
+from tether.contract import EffectState
 from tether.errors import ErrorKind, RunError
 from tether.model_records import ModelFailure, ModelResult
 from tether.record import CallRecord, Record, TurnRecord
@@ -61,7 +62,7 @@ def _unnumbered(record: Record) -> Iterator[AgentStep]:
             if closed:
                 yield from _unanswered(number, turn.failures)
             return
-        for step, done in _turn_steps(turn, turn.result):
+        for step, done in _turn_steps(record, turn, turn.result):
             if not done and not closed:
                 return
             yield step
@@ -78,7 +79,7 @@ def _plan_step(result: ModelResult) -> AgentStep:
     )
 
 
-def _turn_steps(turn: TurnRecord, result: ModelResult) -> Iterator[tuple[AgentStep, bool]]:
+def _turn_steps(record: Record, turn: TurnRecord, result: ModelResult) -> Iterator[tuple[AgentStep, bool]]:
     figures = _figures_of(result)
     message = result.message
     text = (message.text or message.refusal) if message else ""
@@ -89,7 +90,7 @@ def _turn_steps(turn: TurnRecord, result: ModelResult) -> Iterator[tuple[AgentSt
         yield AgentStep(number=0, turn=turn.number, action="think", output=text, at=turn.ended, **figures), True
         figures = {}
     for call in turn.calls.values():
-        yield _call_step(turn, call, text, figures), bool(call.content)
+        yield _call_step(record, turn, call, text, figures), bool(call.content)
         figures = {}
 
 
@@ -105,7 +106,7 @@ def _answer_step(turn: TurnRecord, result: ModelResult, text: str, figures: _Fig
     )
 
 
-def _call_step(turn: TurnRecord, call: CallRecord, reason: str, figures: _Figures) -> AgentStep:
+def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, figures: _Figures) -> AgentStep:
     decided = call.decided
     spent = call.result.spent if call.result else call.failure.spent if call.failure else None
     return AgentStep(
@@ -115,6 +116,10 @@ def _call_step(turn: TurnRecord, call: CallRecord, reason: str, figures: _Figure
         call=decided.id,
         tool=decided.tool,
         arguments=_arguments(turn, call),
+        permit=decided.permit,
+        approval=call.approval,
+        effect=_effect(record, call),
+        asked=turn.ended if decided.permit and decided.permit.verdict == "ask" else None,
         reason=reason,
         output=call.result.value if call.result else call.text or None,
         error=_call_error(call),
@@ -124,15 +129,34 @@ def _call_step(turn: TurnRecord, call: CallRecord, reason: str, figures: _Figure
     )
 
 
+def _effect(record: Record, call: CallRecord) -> EffectState | None:
+    """What became of a call's effect; None where its tool has none, or it was neither executed nor asked about."""
+    contract = record.manifest.tool(call.decided.tool) if record.manifest else None
+    permit = call.decided.permit
+    if contract is None or contract.effect == "read" or permit is None or permit.verdict == "deny":
+        return None
+    if call.result or (call.content and not call.failed):
+        return "done"
+    if call.in_doubt or (
+        call.composed and call.composed.error and call.composed.error.kind is ErrorKind.UNKNOWN_EFFECT
+    ):
+        return "unknown"
+    if call.failure:
+        return call.failure.effect or "not_done"
+    return "unknown" if call.input and not call.composed else "not_done"
+
+
 def _call_error(call: CallRecord) -> RunError | None:
     if call.composed:
         return call.composed.error
-    if call.failure:
+    if call.failure and call.failed:
         return call.failure.outcome.error
     return call.decided.problem
 
 
 def _arguments(turn: TurnRecord, call: CallRecord) -> dict[str, JsonValue] | str | None:
+    if call.approval and call.approval.changes and call.input:
+        return call.input.arguments
     if call.decided.arguments is not None:
         return call.decided.arguments
     message = turn.result.message if turn.result else None

@@ -1,11 +1,15 @@
-"""What goes into and comes out of a tool call."""
+"""What goes into and comes out of a tool call, and the search for what became of one."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, JsonValue
 
+from tether.approvals import Approval
 from tether.context import RunContext
-from tether.model_records import Permit
+from tether.contract import EffectState
+from tether.permits import Permit, Terms
 from tether.records import CallOutcome, Spent
 from tether.value import Value
 
@@ -25,6 +29,8 @@ class ToolInput(Value):
         first_run: `first_execution_run_id`, for the idempotency key.
         context: The request, without the earlier conversation.
         permit: The verdict by which it is executed.
+        policy: Digest of the policy that the run is pinned to.
+        approval: What a person allowed, where the verdict is to ask one.
     """
 
     agent: str
@@ -38,6 +44,8 @@ class ToolInput(Value):
     first_run: str
     context: RunContext = RunContext()
     permit: Permit
+    policy: str = ""
+    approval: Approval | None = None
 
 
 class ToolResult(Value):
@@ -45,12 +53,14 @@ class ToolResult(Value):
 
     Attributes:
         value: Text or JSON value, cut to size.
-        content: `content_id` of the value as the model reads it.
+        content: `content_id` of what the model reads.
+        note: What the model reads before the value: that a person changed the arguments.
         spent: Attempts and time.
     """
 
     value: JsonValue = None
     content: str
+    note: str = ""
     spent: Spent = Spent()
 
 
@@ -61,8 +71,64 @@ class ToolFailure(Value):
         outcome: What the model is told, with the error.
         spent: Attempts and time.
         entered: Whether the handler of an effect was called: past the fence.
+        effect: What became of the effect; None for a tool that has none.
     """
 
     outcome: CallOutcome
     spent: Spent = Spent()
     entered: bool = False
+    effect: EffectState | None = None
+
+
+class ReconcileInput(Value):
+    """Find out what became of a call whose outcome is unknown.
+
+    Attributes:
+        call: As it was executed.
+        why: Why its outcome is unknown.
+    """
+
+    call: ToolInput
+    why: str
+
+
+class ReconcileResult(Value):
+    """What is known of a call whose outcome was unknown.
+
+    Attributes:
+        verdict: Whether it took effect; `unknown` where a person has to say.
+        value: What it would have returned, where it happened; cut to size.
+        content: `content_id` of that as the model reads it.
+        note: What the model reads before the value: that a person changed the arguments.
+        why: Why it is still unknown.
+        terms: On which terms a person is asked, where it is unknown.
+        spent: Attempts and time.
+    """
+
+    verdict: Literal["happened", "did_not", "unknown"]
+    value: JsonValue = None
+    content: str = ""
+    note: str = ""
+    why: str = ""
+    terms: Terms | None = None
+    spent: Spent = Spent()
+
+
+class EvaluateInput(Value):
+    """Decide anew about a call whose arguments a person edited.
+
+    Attributes:
+        agent: The agent whose tool it is.
+        call: Our id.
+        tool: The tool's name.
+        arguments: As edited.
+        environment: The deployment's name.
+        context: The request, without the earlier conversation.
+    """
+
+    agent: str
+    call: str
+    tool: str
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    environment: str = ""
+    context: RunContext = RunContext()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +20,7 @@ from tether.labels import Labels
 from tether.provider import ToolSpec
 from tether.schema import Arguments, Json, SchemaArguments, read_signature
 from tether.text import valid_unicode
+from tether.tool_functions import ToolFunction, is_async
 
 Deps = TypeVar("Deps")
 Handler = Callable[..., Any]
@@ -55,7 +55,7 @@ class ToolContext(Generic[Deps]):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: its contract, which is data, and its handler, which is code.
+    """A tool: its contract, which is data, and its handler and what stands beside it, which is code.
 
     Calling a tool made by `@tool` calls its function, so that it can be used and tested as before.
     """
@@ -66,6 +66,8 @@ class Tool:
     context_parameter: str | None = field(default=None, repr=False)
     dump: Callable[[Any], JsonValue] = field(default=lambda value: value, repr=False)
     no_effect_on: tuple[type[Exception], ...] = field(default=(), repr=False)
+    owner: ToolFunction | None = field(default=None, repr=False)
+    reconcile: ToolFunction | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -75,8 +77,7 @@ class Tool:
     @property
     def is_async(self) -> bool:
         """Whether the handler is a coroutine function; others run in a thread."""
-        call = getattr(self.handler, "__call__", None)  # noqa: B004  an object's own, which may be async
-        return inspect.iscoroutinefunction(self.handler) or inspect.iscoroutinefunction(call)
+        return is_async(self.handler)
 
     @property
     def spec(self) -> ToolSpec:
@@ -119,6 +120,8 @@ def tool(
     max_calls: int | None = None,
     requires_approval: bool = False,
     resource: str = "",
+    owner: str | Callable[..., Any] = "",
+    reconcile: Callable[..., Any] | None = None,
     summary: str = "",
     sensitive: Iterable[str] = SENSITIVE_BY_DEFAULT,
     sinks: Iterable[str] = (),
@@ -135,7 +138,10 @@ def tool(function: Handler | None = None, /, **labels: Any) -> Tool | Callable[[
         function: Async, or sync (run in a thread). Its annotated parameters are the arguments, its Google-style
             docstring describes them; a `ToolContext` parameter gets the context.
         **labels: As `ToolContract` explains them, with `timeout` in seconds, `retries` as `Retries` or a number of
-            attempts, `cost_usd` in dollars, and `no_effect_on` as exception classes that leave nothing behind.
+            attempts, `cost_usd` in dollars, and `no_effect_on` as exception classes that leave nothing behind. `owner`
+            is a template over the arguments, or a function that returns the owner's id or None. `reconcile` is a
+            function that returns `Happened`, `DidNotHappen` or `StillUnknown`. Both functions, async or sync, take the
+            arguments that they name, and the context in a `ToolContext` parameter.
 
     Raises:
         DeclarationError: The function or a label can't be used; says which and why.
@@ -156,7 +162,7 @@ def tool_from_schema(
         json_schema: Schema of an object.
         handler: Called with the validated arguments as `arguments`, a dict.
         context: Whether the handler also takes a `context` parameter.
-        **labels: As for `tool`.
+        **labels: As for `tool`; functions among them get the arguments as `arguments` too.
 
     Raises:
         DeclarationError: The schema isn't one, or a label can't be used.
@@ -173,6 +179,7 @@ def tool_from_schema(
         context_parameter="context" if context else None,
         dump=_dumper(Any, name),
         no_effect_on=read.no_effect_on,
+        **_beside(name, read, arguments, arguments.schema),
     )
 
 
@@ -230,7 +237,18 @@ def _from_function(function: Handler, *, name: str = "", description: str = "", 
         context_parameter=signature.context,
         dump=_dumper(signature.returns, name),
         no_effect_on=read.no_effect_on,
+        **_beside(name, read, signature.arguments, signature.parameters),
     )
+
+
+def _beside(name: str, labels: Labels, arguments: Arguments, parameters: Json) -> dict[str, ToolFunction]:
+    """The functions that stand beside the handler, by label."""
+    declared = {"owner": labels.owner, "reconcile": labels.reconcile}
+    return {
+        label: ToolFunction.read(f"tool {name!r}: {label}", function, arguments, parameters, ToolContext)
+        for label, function in declared.items()
+        if callable(function)
+    }
 
 
 def _check_name(name: str) -> None:

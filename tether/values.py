@@ -19,6 +19,11 @@ def spoken(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def heard(note: str, value: JsonValue) -> str:
+    """A result with what precedes it for the model: that a person changed the arguments, where one did."""
+    return f"{note}\n{spoken(value)}" if note else spoken(value)
+
+
 def carriable(value: JsonValue, max_bytes: int = MAX_RESULT_BYTES) -> JsonValue:
     """A result made valid Unicode and, where it is too large, cut with a marker that the model can read."""
     clean = valid_json(value)

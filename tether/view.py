@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tether.approvals import Request
 from tether.errors import RunError
 from tether.result import Outcome
 from tether.state import CallStatus, Doing
@@ -32,6 +33,7 @@ class RunView(Value):
         turn: The last turn that was answered.
         steps: Lines of the record so far.
         calls: The calls of that turn.
+        waiting: What waits for people.
         usage: Tokens so far.
         cost: Micro-dollars so far; None where a model without a price was called.
         active_ms: Active time so far.
@@ -47,6 +49,7 @@ class RunView(Value):
     turn: int = 0
     steps: int = 0
     calls: tuple[CallView, ...] = ()
+    waiting: tuple[Request, ...] = ()
     usage: Usage = Usage()
     cost: int | None = 0
     active_ms: int = 0

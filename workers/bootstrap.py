@@ -16,12 +16,19 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from tether.activities.evaluate import EvaluateActivities
 from tether.activities.model import ModelActivities
+from tether.activities.notify import NotifyActivities
+from tether.activities.owners import Owners
+from tether.activities.reconcile import ReconcileActivities
 from tether.activities.setup import SetupActivities
 from tether.activities.tools import ToolActivities
 from tether.adapters.attributes import missing_attributes
 from tether.adapters.handlers import Handlers
 from tether.adapters.history import HistoryReader
+from tether.adapters.notifiers.log import LogNotifier
+from tether.adapters.notifiers.several import Several
+from tether.adapters.notifiers.webhook import WebhookNotifier
 from tether.adapters.progress import NoProgress
 from tether.adapters.providers.catalog import ProviderCatalog
 from tether.adapters.providers.pricing import GenaiPrices
@@ -29,6 +36,9 @@ from tether.adapters.settings import Settings
 from tether.adapters.transcripts import CachedTranscripts
 from tether.agent import App
 from tether.errors import DeclarationError, ProviderError, TetherError
+from tether.policy.pinned import PinnedPolicy
+from tether.ports import Notifier
+from tether.workers.policies import policy_of
 from tether.workflows.agent_run import AgentRun
 
 log = logging.getLogger("tether.worker")
@@ -54,11 +64,12 @@ async def run_worker(
         attributes: Whether the namespace has Tether's search attributes; None to ask the server.
 
     Raises:
-        DeclarationError: A tool has the name of one of the App's activities.
+        DeclarationError: A tool has the name of one of the App's activities, or the policy can't be used.
         ResourceFailed: A resource could not be opened.
         UnhealthyWorker: Too many handlers hang.
     """
     _check_names(app)
+    policy = policy_of(app)
     if attributes is None:
         attributes = await _has_attributes(client)
     unhealthy = asyncio.Event()
@@ -73,7 +84,10 @@ async def run_worker(
         stack.push_async_callback(providers.close)
         prices = GenaiPrices(settings.providers)
         await _load_providers(app, providers, prices)
-        activities = _Activities(app, settings, client, handlers, providers, prices, attributes=attributes)
+        notifier = _notifier(settings, stack)
+        activities = _Activities(
+            app, policy, settings, client, handlers, providers, prices, notifier, attributes=attributes
+        )
         for worker in _workers(app, settings, client, activities):
             await stack.enter_async_context(worker)
         log.info("serving %s on task queue %r", ", ".join(app.agents), settings.task_queue)
@@ -89,19 +103,22 @@ async def run_worker(
 class _Activities:
     """Tether's activities, wired."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what is wired here is what there is
         self,
         app: App,
+        policy: PinnedPolicy,
         settings: Settings,
         client: Client,
         handlers: Handlers,
         providers: ProviderCatalog,
         prices: GenaiPrices,
+        notifier: Notifier,
         *,
         attributes: bool,
     ) -> None:
         transcripts = CachedTranscripts(HistoryReader(client))
-        setup = SetupActivities(app.agents, settings.for_runs(attributes=attributes), transcripts)
+        owners = Owners(handlers, handlers)
+        setup = SetupActivities(app.agents, policy, settings.for_runs(attributes=attributes), transcripts)
         model = ModelActivities(
             client,
             app.agents,
@@ -109,18 +126,33 @@ class _Activities:
             prices,
             transcripts,
             NoProgress(),
+            owners,
             attempts=settings.model_attempts,
             timeout_ms=round(settings.model_timeout * 1000),
         )
         tools = ToolActivities(client, app.agents, handlers, handlers, transcripts)
-        self.setup: list[Callable[..., Any]] = [setup.setup]
+        reconcile = ReconcileActivities(client, app.agents, handlers, handlers, transcripts)
+        evaluate = EvaluateActivities(app.agents, owners, transcripts)
+        self.setup: list[Callable[..., Any]] = [setup.setup, evaluate.evaluate]
         self.model: list[Callable[..., Any]] = [model.think, model.plan]
-        self.tools: list[Callable[..., Any]] = [tools.execute]
+        self.tools: list[Callable[..., Any]] = [tools.execute, reconcile.reconcile]
+        self.notify: list[Callable[..., Any]] = [NotifyActivities(notifier).notify]
+
+
+def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier:
+    """The log, and the webhook where the settings name one."""
+    if settings.webhook is None:
+        return LogNotifier()
+    webhook = WebhookNotifier(settings.webhook)
+    stack.push_async_callback(webhook.close)
+    return Several([LogNotifier(), webhook])
 
 
 def _workers(app: App, settings: Settings, client: Client, activities: _Activities) -> Sequence[Worker]:
     """One worker for each task queue that the settings name."""
-    by_queue: dict[str, list[Callable[..., Any]]] = {settings.task_queue: [*activities.setup, *app.activities]}
+    by_queue: dict[str, list[Callable[..., Any]]] = {
+        settings.task_queue: [*activities.setup, *activities.notify, *app.activities]
+    }
     by_queue.setdefault(settings.model_queue or settings.task_queue, []).extend(activities.model)
     by_queue.setdefault(settings.tool_queue or settings.task_queue, []).extend(activities.tools)
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))

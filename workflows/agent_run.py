@@ -11,13 +11,26 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from tether import progress
+    from tether import answers, progress
+    from tether.approvals import ANSWER, APPROVE, DENY, OUTCOME, Answer, Answered, OutcomeAnswer
+    from tether.contract import ToolContract
     from tether.ending import result_of
     from tether.errors import REACTIONS, ErrorKind
     from tether.limits import RunLimits
     from tether.manifest import Manifest
     from tether.model_records import ModelInput
-    from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
+    from tether.next_actions import (
+        Action,
+        AskPerson,
+        AskStop,
+        End,
+        Execute,
+        MakePlan,
+        Reconcile,
+        Think,
+        next_actions,
+    )
+    from tether.permits import Terms
     from tether.plan import PLAN_OUTPUT_TOKENS
     from tether.records import RUN_WORKFLOW, RunSettings, Segment, SetupInput, TranscriptRef
     from tether.result import RunResult
@@ -27,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.tool_records import ToolInput
     from tether.view import CallView, RunView
     from tether.workflows import calls, display
+    from tether.workflows.people import People
 
 LONGEST_PAUSE_SECONDS = 30
 MAX_CARRIED_BYTES = 1536 * 1024
@@ -53,6 +67,10 @@ class AgentRun:
         self._version = ""
         self._settings = RunSettings(attributes=False)
         self._flights: list[asyncio.Task[None]] = []
+        self._stirred = False
+        self._too_large = False
+        self._people = People(given, self._state, self._stir)
+        self._shown = display.waiting_key(self._state.waiting)
 
     @workflow.run
     async def run(self, given: RunInput) -> RunResult:
@@ -66,9 +84,11 @@ class AgentRun:
             await self._proceed()
         except asyncio.CancelledError:
             await self._land()
+            await workflow.wait_condition(workflow.all_handlers_finished)
             self._state.ending = Ending(outcome="cancelled", why="the run was cancelled")
             workflow.upsert_memo({display.RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
             raise
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return self._ended()
 
     @workflow.query(name="status")
@@ -91,6 +111,42 @@ class AgentRun:
             active_ms=counters.active_ms,
         )
 
+    @workflow.update(name=ANSWER)
+    async def answer(self, given: Any) -> Answered:
+        """A person allows or denies a call that waits: an `Answer`.
+
+        Raises:
+            ApplicationError: It may not be answered so; its type says why.
+        """
+        return await self._people.take(Answer, given)
+
+    @answer.validator
+    def _check_answer(self, given: Any) -> None:
+        self._people.check(Answer, given)
+
+    @workflow.update(name=OUTCOME)
+    async def outcome(self, given: Any) -> Answered:
+        """A person says what became of a call: an `OutcomeAnswer`.
+
+        Raises:
+            ApplicationError: It may not be answered so; its type says why.
+        """
+        return await self._people.take(OutcomeAnswer, given)
+
+    @outcome.validator
+    def _check_outcome(self, given: Any) -> None:
+        self._people.check(OutcomeAnswer, given)
+
+    @workflow.signal(name=APPROVE)
+    async def approve(self, given: Any) -> None:
+        """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
+        await self._people.signalled(Answer, _with_verdict(given, "approve"))
+
+    @workflow.signal(name=DENY)
+    async def deny(self, given: Any) -> None:
+        """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
+        await self._people.signalled(Answer, _with_verdict(given, "deny"))
+
     async def _set_up(self, given: RunInput) -> None:
         """Pin the run to its agent's manifest."""
         if not given.carried and (error := unacceptable(given)):
@@ -105,6 +161,7 @@ class AgentRun:
             self._state.ending = progress.ending_of(calls.model_failure(error, ()).error)
             return
         self._manifest, self._version, self._settings = pinned.manifest, pinned.digest, pinned.settings
+        self._people.set_up(pinned.manifest, pinned.settings.environment)
         if self._limits is None:
             self._limits = pinned.manifest.limits.changed(given.limits)
             self._state.planning = pinned.manifest.plan if given.plan is None else given.plan
@@ -122,8 +179,8 @@ class AgentRun:
             self._show()
             if self._state.ending:
                 await self._land()
-            elif self._flights:
-                await self._one_landed()
+            else:
+                await self._something_happens()
             self._continue_as_new_if_due()
 
     def _next_actions(self) -> list[Action]:
@@ -143,23 +200,42 @@ class AgentRun:
             case Execute(call):
                 self._state.doing = "executing"
                 self._fly(self._execute(call))
+            case Reconcile(call):
+                self._state.doing = "executing"
+                self._fly(self._reconcile(call))
+            case AskPerson(call):
+                self._people.ask(call)
+
+    def _stir(self) -> None:
+        self._stirred = True
 
     def _fly(self, doing: Coroutine[Any, Any, None]) -> None:
         self._flights.append(asyncio.create_task(doing))
 
-    async def _one_landed(self) -> None:
-        done, flying = await workflow.wait(self._flights, return_when=asyncio.FIRST_COMPLETED)
-        self._flights = list(flying)
-        for flight in done:
+    async def _something_happens(self) -> None:
+        """Wait until something that was in flight has landed, or a person or a clock has changed something."""
+        await workflow.wait_condition(
+            lambda: self._stirred or any(flight.done() for flight in self._flights) or self._may_continue_as_new()
+        )
+        self._stirred = False
+        landed = [flight for flight in self._flights if flight.done()]
+        self._flights = [flight for flight in self._flights if not flight.done()]
+        for flight in landed:
             flight.result()
+        self._too_large = self._too_large and not landed
 
     async def _land(self) -> None:
-        """Cancel what is in flight and wait for what becomes of it."""
+        """Cancel what is in flight and wait for what becomes of it; withdraw what waits for people."""
+        self._people.stop_clocks()
+        answers.withdrawn(self._state)
         flights, self._flights = self._flights, []
         for flight in flights:
             flight.cancel()
         if flights:
             await workflow.wait(flights)
+        for flight in flights:
+            if not flight.cancelled():
+                flight.result()
 
     async def _plan(self) -> None:
         state = self._state
@@ -199,23 +275,9 @@ class AgentRun:
 
     async def _execute(self, call_id: str) -> None:
         state = self._state
-        manifest, limits = self._pinned()
-        call = progress.executing(state, call_id)
-        contract = manifest.tool(call.decided.tool)
-        assert contract and call.decided.permit  # noqa: PT018, S101  only decided calls of known tools get here
-        given = ToolInput(
-            agent=self._given.agent,
-            call=call_id,
-            turn=state.turn,
-            index=call.index,
-            arguments=call.arguments,
-            digest=call.decided.digest,
-            contract=contract.digest,
-            active_ms=limits.timeout_ms - state.counters.active_ms,
-            first_run=workflow.info().first_execution_run_id,
-            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
-            permit=call.decided.permit,
-        )
+        contract = self._contract(call_id)
+        progress.executing(state, call_id, acts=contract.effect != "read")
+        given = self._tool_input(call_id)
         try:
             result = await calls.call_tool(given, contract, self._settings)
         except ActivityError as error:
@@ -223,6 +285,47 @@ class AgentRun:
             progress.call_failed(state, call_id, failure, _now_ms(), composed=composed)
         else:
             progress.called(state, call_id, result, _now_ms())
+
+    async def _reconcile(self, call_id: str) -> None:
+        state = self._state
+        call = progress.reconciling(state, call_id)
+        try:
+            result = await calls.reconcile(
+                self._tool_input(call_id), call.doubt, self._contract(call_id), self._settings
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            result = calls.unreconciled(error, call.doubt)
+        progress.reconciled(state, call_id, result)
+        if result.verdict == "unknown":
+            self._people.ask_outcome(call_id, result.terms or Terms())
+
+    def _contract(self, call_id: str) -> ToolContract:
+        manifest, _ = self._pinned()
+        contract = manifest.tool(self._state.call(call_id).decided.tool)
+        assert contract  # noqa: S101  only decided calls of known tools get here
+        return contract
+
+    def _tool_input(self, call_id: str) -> ToolInput:
+        state, call = self._state, self._state.call(call_id)
+        manifest, limits = self._pinned()
+        assert call.decided.permit  # noqa: S101  a call without one is never ready
+        return ToolInput(
+            agent=self._given.agent,
+            call=call_id,
+            turn=state.turn,
+            index=call.index,
+            arguments=call.arguments,
+            digest=call.decided.digest,
+            contract=self._contract(call_id).digest,
+            active_ms=limits.timeout_ms - state.counters.active_ms,
+            first_run=workflow.info().first_execution_run_id,
+            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
+            permit=call.decided.permit,
+            policy=manifest.policy.digest,
+            approval=call.approval,
+        )
 
     def _model_input(self, turn: int, max_output_tokens: int) -> ModelInput:
         state = self._state
@@ -240,18 +343,25 @@ class AgentRun:
             failed=tuple(state.lost),
         )
 
-    def _continue_as_new_if_due(self) -> None:
+    def _may_continue_as_new(self) -> bool:
+        """Whether the history is long enough, nothing is in flight, and what is carried over fits."""
         info = workflow.info()
         after = self._settings.continue_after
         due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
-        if not due or self._state.ending or not self._state.at_rest or not workflow.all_handlers_finished():
+        resting = self._state.at_rest and not self._people.busy and workflow.all_handlers_finished()
+        return due and resting and not self._too_large and self._state.ending is None
+
+    def _continue_as_new_if_due(self) -> None:
+        if not self._may_continue_as_new():
             return
+        info = workflow.info()
         _, limits = self._pinned()
         segment = Segment(run_id=info.run_id, first=self._first_turn, last=self._state.turn)
         self._state.answer = cut(self._state.answer, MAX_CARRIED_ANSWER_BYTES)
         carried = Carried(segments=(*self._segments, segment), pinned_in=info.run_id, state=self._state, limits=limits)
         following = self._given.model_copy(update={"carried": carried})
-        if len(following.model_dump_json(exclude_defaults=True).encode()) <= MAX_CARRIED_BYTES:
+        self._too_large = len(following.model_dump_json(exclude_defaults=True).encode()) > MAX_CARRIED_BYTES
+        if not self._too_large:
             workflow.continue_as_new(following, memo=dict(workflow.memo()))
 
     def _ended(self) -> RunResult:
@@ -275,11 +385,21 @@ class AgentRun:
         return result
 
     def _show(self) -> None:
+        waiting = self._state.waiting
+        if waiting and not self._flights:
+            self._state.doing = "waiting_approval" if waiting[0].kind == "approval" else "waiting_outcome"
+        if (key := display.waiting_key(waiting)) != self._shown:
+            self._shown = key
+            display.mark_waiting(waiting, attributes=self._settings.attributes)
         display.show(self._state, self._given.agent, self._limits.max_steps if self._limits else 0)
 
     def _pinned(self) -> tuple[Manifest, RunLimits]:
         assert self._manifest and self._limits  # noqa: PT018, S101  set before the first action
         return self._manifest, self._limits
+
+
+def _with_verdict(given: Any, verdict: str) -> Any:
+    return {**given, "verdict": verdict} if isinstance(given, dict) else given
 
 
 def _fresh(given: RunInput) -> RunState:

@@ -11,20 +11,36 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
+    from tether.activities.evaluate import EvaluateActivities
     from tether.activities.model import ModelActivities
+    from tether.activities.notify import NotifyActivities
+    from tether.activities.reconcile import ReconcileActivities
     from tether.activities.setup import SetupActivities
     from tether.contract import ToolContract
     from tether.errors import ErrorKind, RunError
     from tether.lost import lost_attempt
-    from tether.model_records import ModelFailure, ModelInput, ModelResult
+    from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
+    from tether.notices import Notice
     from tether.progress import outcome_of
     from tether.records import Beat, RunSettings, SetupInput, SetupResult
     from tether.step import FailedAttempt
     from tether.text import one_line
-    from tether.tool_records import ToolFailure, ToolInput, ToolResult
+    from tether.tool_records import (
+        EvaluateInput,
+        ReconcileInput,
+        ReconcileResult,
+        ToolFailure,
+        ToolInput,
+        ToolResult,
+    )
 
 LONGEST_BACKOFF = timedelta(seconds=60)
 SETUP_TIMEOUT = timedelta(seconds=30)
+EVALUATE_TIMEOUT = timedelta(seconds=30)
+EVALUATE_WITHIN = timedelta(minutes=2)
+"""A person waits for it."""
+NOTIFY_TIMEOUT = timedelta(seconds=15)
+NOTIFY_WITHIN = timedelta(minutes=10)
 GRACE = timedelta(seconds=5)
 """The activity keeps its own deadline; the server's stands behind it, this much and a heartbeat timeout later."""
 
@@ -82,6 +98,46 @@ def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -
     )
 
 
+def reconcile(
+    given: ToolInput, why: str, contract: ToolContract, settings: RunSettings
+) -> ActivityHandle[ReconcileResult]:
+    """Find out what became of a call."""
+    heartbeat = timedelta(milliseconds=settings.heartbeat_ms)
+    return workflow.start_activity_method(
+        ReconcileActivities.reconcile,
+        ReconcileInput(call=given, why=why),
+        task_queue=settings.tool_queue or None,
+        start_to_close_timeout=timedelta(milliseconds=contract.timeout_ms) + heartbeat + GRACE,
+        heartbeat_timeout=heartbeat,
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
+        cancellation_type=_WAIT,
+        summary=f"what became of {given.call}: {contract.name}",
+    )
+
+
+def evaluate(given: EvaluateInput) -> ActivityHandle[DecidedCall]:
+    """Decide about edited arguments."""
+    return workflow.start_activity_method(
+        EvaluateActivities.evaluate,
+        given,
+        start_to_close_timeout=EVALUATE_TIMEOUT,
+        schedule_to_close_timeout=EVALUATE_WITHIN,
+        summary=f"{given.call} as edited: {given.tool}",
+    )
+
+
+def notify(notice: Notice) -> ActivityHandle[None]:
+    """Tell people that something waits."""
+    return workflow.start_activity_method(
+        NotifyActivities.notify,
+        notice,
+        start_to_close_timeout=NOTIFY_TIMEOUT,
+        schedule_to_close_timeout=NOTIFY_WITHIN,
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
+        summary=f"{notice.kind}: {notice.request.tool} ({notice.request.call})",
+    )
+
+
 def model_failure(error: ActivityError, before: tuple[FailedAttempt, ...]) -> ModelFailure:
     """What a failed model activity says.
 
@@ -109,6 +165,12 @@ def tool_failure(error: ActivityError, call: str, contract: ToolContract) -> tup
         kind = ErrorKind.UNKNOWN_EFFECT
         message = f"whether {contract.name} (call {call}) took effect is unknown: {message}, and it may not have begun"
     return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message))), True
+
+
+def unreconciled(error: ActivityError, why: str) -> ReconcileResult:
+    """What is known when even the search for it failed: nothing more, and nobody was named who may say."""
+    _, message = _cancelled_or_internal(error)
+    return ReconcileResult(verdict="unknown", why=f"{why}; the search for it failed: {message}")
 
 
 def _cancelled_or_internal(error: ActivityError) -> tuple[ErrorKind, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from tether import attributes
+    from tether.approvals import WAITING_MEMO, Request
+    from tether.ids import canonical
     from tether.money import dollars
     from tether.result import RunResult
     from tether.state import RunState
@@ -14,10 +18,15 @@ with workflow.unsafe.imports_passed_through():
 
 AGENT = SearchAttributeKey.for_keyword(attributes.AGENT)
 VERSION = SearchAttributeKey.for_keyword(attributes.VERSION)
+APPROVERS = SearchAttributeKey.for_keyword_list(attributes.APPROVERS)
 STATE = SearchAttributeKey.for_keyword(attributes.STATE)
 OUTCOME = SearchAttributeKey.for_keyword(attributes.OUTCOME)
 
 RESULT_MEMO = "tether_result"
+MAX_VALUE_BYTES = attributes.MAX_VALUE_BYTES
+MAX_ROLES = 50
+ANYBODY = "anybody"
+"""Stands in TetherApprovers for whoever did neither ask for the run nor start it."""
 
 
 def searchable() -> bool:
@@ -33,6 +42,27 @@ def mark_pinned(agent: str, version: str) -> None:
     workflow.upsert_search_attributes(updates)
 
 
+def waiting_key(waiting: tuple[Request, ...]) -> tuple[tuple[str, str, int, bool], ...]:
+    """What of the waiting requests is shown: by it one sees whether that has changed."""
+    return tuple((request.call, request.kind, request.revision, request.escalated) for request in waiting)
+
+
+def mark_waiting(waiting: tuple[Request, ...], *, attributes: bool) -> None:
+    """Say what waits for people, and for which roles: an inbox reads it without a query.
+
+    Args:
+        waiting: The requests.
+        attributes: Whether the namespace has Tether's search attributes.
+    """
+    workflow.upsert_memo({WAITING_MEMO: list(waiting) or None})
+    if attributes or searchable():
+        kinds = {request.kind for request in waiting}
+        state = "waiting_approval" if "approval" in kinds else "waiting_outcome" if kinds else "running"
+        roles = {role for request in waiting for role in request.roles or (ANYBODY,)}
+        approvers = APPROVERS.value_set([cut(role, MAX_VALUE_BYTES) for role in sorted(roles)][:MAX_ROLES])
+        workflow.upsert_search_attributes([STATE.value_set(state), approvers if roles else APPROVERS.value_unset()])
+
+
 def mark_ended(result: RunResult, state: str) -> None:
     """Say how the run ended."""
     workflow.upsert_search_attributes([STATE.value_set(state), OUTCOME.value_set(result.outcome)])
@@ -44,9 +74,32 @@ def show(state: RunState, agent: str, max_steps: int) -> None:
     cost = dollars(None if counters.unpriced else counters.cost)
     doing = f"**{agent}** is {state.doing.replace('_', ' ')}: turn {state.turn} of {max_steps}"
     lines = [f"{doing}, {state.steps} steps, {counters.usage.total:,} tokens, {cost}"]
-    lines += [f"- `{call.decided.tool}` ({call.decided.id}): {call.status}" for call in state.calls]
+    if state.calls:
+        lines += ["", *(f"- `{call.decided.tool}` ({call.decided.id}): {call.status}" for call in state.calls)]
+    lines += [line for request in state.waiting for line in _waiting(request)]
+    if state.refused:
+        lines += ["", f"{state.refused} answers by signal were refused; the last: {state.last_refusal}"]
     if state.plan:
-        lines += ["", "Plan:", *(f"{step.id}. {one_line(step.what)}" for step in state.plan.steps)]
+        lines += ["", "Plan:", "", *(f"{step.id}. {one_line(step.what)}" for step in state.plan.steps)]
     if state.ending:
         lines += ["", f"Ended as {state.ending.outcome}: {one_line(state.ending.why, 500)}"]
     workflow.set_current_details("\n".join(lines))
+
+
+def _waiting(request: Request) -> list[str]:
+    until = datetime.fromtimestamp(request.deadline_ms / 1000, tz=UTC)
+    who = ", ".join(request.roles) or "anybody who did neither ask for the run nor start it"
+    arguments = one_line(canonical(request.arguments), 1_000)
+    asked = f"**{request.call} `{request.tool}` waits for {who}**, until {until:%Y-%m-%d %H:%M:%S} UTC"
+    lines = ["", asked, "", f"- arguments: `{arguments}`", f"- rule: {one_line(request.rule)}"]
+    if request.why:
+        lines.append(f"- {one_line(request.why, 500)}")
+    if request.reason:
+        lines.append(f"- the model's reason: {one_line(request.reason, 500)}")
+    if request.kind == "outcome":
+        given = (
+            f'{{"call": "{request.call}", "verdict": "did_not", "revision": {request.revision}, "by": {{"id": "YOU"}}}}'
+        )
+        return [*lines, f"- answer by the update `outcome` (verdict `happened`, `did_not` or `stop`): `{given}`"]
+    given = f'{{"call": "{request.call}", "digest": "{request.digest}", "by": {{"id": "YOU"}}}}'
+    return [*lines, f"- answer by the signal `approve` or `deny`: `{given}`"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx2
 
-from tether.adapters.providers.complaints import Complaint, retry_after
+from tether.adapters.providers.complaints import Complaint
+from tether.adapters.retry_after import retry_after
 from tether.errors import ErrorKind, ProviderError
 from tether.text import one_line
 

@@ -97,4 +97,4 @@ support_desk = Agent(
     limits=Limits(max_steps=12, max_tokens_per_step=4_000),
 )
 
-app = App(agents=[support_desk], resources=[open_shop])
+app = App(agents=[support_desk], resources=[open_shop], policy="policy.yaml")

@@ -15,9 +15,11 @@ from examples.support_desk.model import is_scripted
 from examples.support_desk.screen import Screen, attended
 from examples.support_desk.shop import Refund
 from examples.support_desk.stage import HEARTBEAT_SECONDS, Stage, stage
-from tether import AgentClient, RunHandle, RunResult, TetherError
+from tether import Actor, AgentClient, RunHandle, RunResult, TetherError
 
 TASK = "ada@example.com writes that the teapot of order 1042 arrived broken. Refund what our policy allows."
+STARTER = Actor(id="you")
+"""Who starts the demo; its policy lets them allow refunds."""
 WITHIN_SECONDS = 300.0
 LOOK_EVERY = 0.05
 SHOW_EVERY = 0.25
@@ -35,7 +37,7 @@ async def demo(screen: Screen) -> int:
         screen.tell(f"a Temporal server listens on {here.server.address}; its Web UI is at {here.server.ui}")
         screen.tell(f"{here.start_worker()} started, with a heartbeat timeout of {HEARTBEAT_SECONDS} s")
         client = await AgentClient.connect(address=here.server.address)
-        run = await client.start("support_desk", TASK, user="desk", key="ticket-77")
+        run = await client.start("support_desk", TASK, user="desk", key="ticket-77", by=STARTER)
         screen.tell(f"{run.id} started: {here.page_of(run.id)}")
         async with asyncio.timeout(WITHIN_SECONDS):
             with screen.live():
@@ -51,6 +53,7 @@ async def demo(screen: Screen) -> int:
 async def _watched(run: RunHandle[Any], here: Stage, screen: Screen) -> tuple[RunResult, str]:
     """Follow the run to its end, and kill its worker on the way; its result, and the key of the refund begun then."""
     showing = [asyncio.create_task(_show_steps(run, screen)), asyncio.create_task(_show_state(run, screen))]
+    allowing = asyncio.create_task(_allow(run, screen))
     result = asyncio.create_task(run.result())
     entered = asyncio.create_task(_refund_entered(here))
     key = ""
@@ -64,10 +67,21 @@ async def _watched(run: RunHandle[Any], here: Stage, screen: Screen) -> tuple[Ru
         ended = await here.while_serving(result)
         await asyncio.gather(*showing)
     finally:
-        for task in (*showing, result, entered):
+        for task in (*showing, allowing, result, entered):
             task.cancel()
-        await asyncio.gather(*showing, result, entered, return_exceptions=True)
+        await asyncio.gather(*showing, allowing, result, entered, return_exceptions=True)
     return ended, key
+
+
+async def _allow(run: RunHandle[Any], screen: Screen) -> None:
+    """Allow what waits for a person, as who started the demo: nobody has to sit at it."""
+    while True:
+        for request in await run.waiting():
+            arguments = ", ".join(f"{name}={value!r}" for name, value in request.arguments.items())
+            screen.tell(f"{request.tool}({arguments}) waits for a person, by the rule {request.rule!r}", "bold yellow")
+            await run.approve(request.call, by=STARTER, digest=request.digest)
+            screen.tell(f"  allowed by {STARTER.id!r}, who started the run: these exact arguments, once", "yellow")
+        await asyncio.sleep(SHOW_EVERY)
 
 
 async def _refund_entered(here: Stage) -> Refund:

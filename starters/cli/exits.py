@@ -14,17 +14,26 @@ class ExitStatus(IntEnum):
     UNREACHABLE = 3
     NOT_FOUND = 4
     CONFLICT = 5
+    REFUSED = 6
     INTERNAL = 70
     INTERRUPTED = 130
 
 
 MEANINGS = {
     ExitStatus.SUCCESS: "success; `dev` and `worker`: stopped as they were told to",
-    ExitStatus.NOT_COMPLETED: "the run ended, but did not complete its task; a replay departed from its history",
+    ExitStatus.NOT_COMPLETED: (
+        "the run ended, but did not complete its task; a replay departed from its history; "
+        "a question was not answered with yes"
+    ),
     ExitStatus.USAGE: "bad usage or input; nothing was started",
-    ExitStatus.UNREACHABLE: "Temporal can't be reached or used: server, namespace, key, `tether setup`",
+    ExitStatus.UNREACHABLE: (
+        "Temporal can't be reached or used: server, namespace, key, `tether setup`; no worker took an answer"
+    ),
     ExitStatus.NOT_FOUND: "there is no such run or file",
     ExitStatus.CONFLICT: "the key belongs to a run of another user or with another input",
+    ExitStatus.REFUSED: (
+        "the answer was refused: unknown call, already answered, expired, not authorised, changed arguments, invalid"
+    ),
     ExitStatus.INTERNAL: "an error in tether itself",
     ExitStatus.INTERRUPTED: "interrupted; a run that was started goes on",
 }
@@ -38,19 +47,21 @@ def status_of(error: Exception) -> ExitStatus:
     from tether.adapters.attributes import AttributesMissing
     from tether.adapters.connection import ConnectionFailed
     from tether.adapters.settings import SettingsError
-    from tether.errors import DeclarationError, InvalidRun, KeyConflict, RunNotFound
+    from tether.errors import AnswerRefused, DeclarationError, InvalidRun, KeyConflict, NotAnswered, RunNotFound
     from tether.starters.cli.inputs import FileMissing, UsageFailed
     from tether.starters.failures import UnreadableHistory
 
     if type(error).__name__ == "DevServerFailed":  # its module is the workers', which only `dev` may import
         return ExitStatus.UNREACHABLE
     match error:
-        case ConnectionFailed() | AttributesMissing() | RPCError():
+        case ConnectionFailed() | AttributesMissing() | NotAnswered() | RPCError():
             return ExitStatus.UNREACHABLE
         case RunNotFound() | FileMissing():
             return ExitStatus.NOT_FOUND
         case KeyConflict():
             return ExitStatus.CONFLICT
+        case AnswerRefused():
+            return ExitStatus.REFUSED
         case InvalidRun() | DeclarationError() | SettingsError() | UsageFailed() | UnreadableHistory():
             return ExitStatus.USAGE
         case _:

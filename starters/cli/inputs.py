@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import sys
 from collections.abc import Iterable
 
+from pydantic import JsonValue
+
+from tether.actors import Actor
+from tether.adapters.settings import Settings
+from tether.context import DEFAULT_TENANT
 from tether.errors import TetherError
+from tether.policy.arguments import Schema, path_of, type_of, types_at
 
 
 class UsageFailed(TetherError):
@@ -34,3 +42,74 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
 def text_or_stdin(text: str) -> str:
     """The text itself, or standard input where it is `-`."""
     return sys.stdin.read() if text == "-" else text
+
+
+def values(option: str, texts: Iterable[str], parameters: Schema) -> dict[str, JsonValue]:
+    """`NAME=VALUE` as often as an option was given, each value JSON where it is JSON, else text.
+
+    Args:
+        option: Its name.
+        texts: What was given.
+        parameters: JSON Schema of the arguments: what they take only as text is text, though it could be a number.
+
+    Raises:
+        UsageFailed: One has no `=` or no name.
+    """
+    return {name: _value(text, parameters, name) for name, text in pairs(option, texts).items()}
+
+
+def parsed(option: str, text: str) -> JsonValue:
+    """JSON that was given to an option.
+
+    Raises:
+        UsageFailed: It is none.
+    """
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        example = """write a text as '"paid"', an object as '{"id": 7}'"""
+        raise UsageFailed(f"{option} {text[:80]!r} is no JSON: {example}") from error
+    return value
+
+
+def actor(by: str | None, run: str = "") -> Actor:
+    """Who gives an answer or starts a run at the command line.
+
+    Args:
+        by: As typed; None for TETHER_ACTOR, else the login name.
+        run: The run's id: who answers is of its tenant.
+
+    Raises:
+        UsageFailed: Nobody is named.
+    """
+    named = (by if by is not None else Settings.load().actor or _login()).strip()
+    if not named:
+        raise UsageFailed("nobody is named who answers: give --by ID, or set TETHER_ACTOR")
+    return Actor(id=named, tenant=tenant_of(run), channel="cli")
+
+
+def tenant_of(run: str) -> str:
+    """The tenant that a run's id names; the default one where it names none."""
+    _, _, rest = run.partition("/")
+    tenant, slash, _ = rest.partition("/")
+    return tenant if slash else DEFAULT_TENANT
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as containers have
+        return ""
+
+
+def _value(text: str, parameters: Schema, name: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+    types = types_at(parameters, path_of(name, parameters))
+    return text if "string" in types and type_of(value) not in types else value
+
+
+def _no_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is no JSON")

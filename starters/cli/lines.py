@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tether.approvals import POLICY_ACTOR, Approval
+from tether.asking import masked
+from tether.contract import SENSITIVE_BY_DEFAULT
 from tether.money import dollars
 from tether.result import RunResult
 from tether.starters.cli.terminal import styled
@@ -35,6 +38,8 @@ def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) ->
     lines = [_head(step)]
     lines += [styled(f"{INDENT}model call: {_attempt(failed)}", "yellow") for failed in step.model_failed]
     lines += [styled(f"{INDENT}{_attempt(failed)}", "yellow") for failed in step.failed]
+    if decision := _decision(step):
+        lines.append(styled(INDENT + decision, "cyan"))
     if step.error and step.action != "complete":
         lines.append(_indented(f"✗ {step.error.kind}: {step.error.message}", "red", whole=whole))
     elif step.output is not None and (answer or step.action != "complete"):
@@ -77,6 +82,7 @@ def result_lines(result: RunResult) -> RenderableType:
     lines = [styled(ended, style) + styled(f"  ({summary})", "dim")]
     if result.error and result.error.message != result.why:
         lines.append(styled(f"{result.error.kind}: {result.error.message}", "red"))
+    lines += _effects(result)
     if answer:
         lines += [Text(), styled(_shown(answer, pretty=True))]
     return Group(*lines)
@@ -85,6 +91,17 @@ def result_lines(result: RunResult) -> RenderableType:
 def seconds(lasted: Any) -> str:
     """A duration for people."""
     return f"{max(0.0, lasted.total_seconds()):.1f} s"
+
+
+def span(lasted: timedelta) -> str:
+    """A duration in its two largest units: `2 m 3 s`, `3 h 48 m`."""
+    left = max(0, round(lasted.total_seconds()))
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
 
 
 def now() -> datetime:
@@ -103,11 +120,58 @@ def _head(step: AgentStep) -> Text:
         notes.append(f"{step.attempts} attempts")
     if step.duration_ms:
         notes.append(f"{step.duration_ms / 1000:.1f} s" if step.duration_ms >= 1000 else f"{step.duration_ms} ms")  # noqa: PLR2004  a second
+    if step.effect:
+        notes.append(f"effect {step.effect.replace('_', ' ')}")
     if step.usage.total:
         notes.append(_figures(step.usage, step.cost))
     if step.model:
         notes.append(step.model)
     return line + styled("  " + " · ".join(notes), "dim") if notes else line
+
+
+def _decision(step: AgentStep) -> str:
+    """What was decided about a call, where it was denied or a person was asked."""
+    if step.permit is None or step.permit.verdict == "allow":
+        return ""
+    if step.permit.verdict == "deny":
+        return f"denied by rule {step.permit.rule!r}"
+    asked = f"asked by rule {step.permit.rule!r}"
+    return f"{asked}; {_allowed(step, step.approval)}" if step.approval else asked
+
+
+def _allowed(step: AgentStep, approval: Approval) -> str:
+    after = f" after {span(datetime.fromtimestamp(approval.at_ms / 1000, tz=UTC) - step.asked)}" if step.asked else ""
+    if approval.by == POLICY_ACTOR:
+        return f"allowed by the policy{after}, since nobody answered"
+    return f"allowed by {approval.by.id}{after}{_changed(approval)}"
+
+
+def _changed(approval: Approval) -> str:
+    if not approval.changes:
+        return ""
+    shown = []
+    for change in approval.changes:
+        was, now_is = (
+            cut(
+                _shown(masked({change.argument: value}, SENSITIVE_BY_DEFAULT)[change.argument], quoted=True),
+                SHORT_BYTES,
+            )
+            for value in (change.was, change.now)
+        )
+        shown.append(f"{change.argument}: {was} -> {now_is}")
+    return f" ({'; '.join(shown)})"
+
+
+def _effects(result: RunResult) -> list[Text]:
+    counts = {"done": result.effects.done, "not done": result.effects.not_done, "unknown": result.effects.unknown}
+    known = [f"{count} {state}" for state, count in counts.items() if count]
+    if not known:
+        return []
+    doubtful = [each for each in result.effect_lines if each.state == "unknown"]
+    return [
+        styled(f"effects: {', '.join(known)}", "bold red" if doubtful else "dim"),
+        *(styled(f"  unknown: {each.tool} ({each.call}) {each.resource}".rstrip(), "red") for each in doubtful),
+    ]
 
 
 def _attempt(failed: FailedAttempt) -> str:

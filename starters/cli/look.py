@@ -54,6 +54,7 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     import json
 
     from tether.adapters import attributes
+    from tether.starters.answers import waiting_in
     from tether.starters.cli.terminal import console
     from tether.starters.client import AgentClient
     from tether.starters.pending import pending_attempts
@@ -65,7 +66,8 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     described = await handle.describe()
     pending = await pending_attempts(described, (await client.temporal()).data_converter)
     record = await handle.record()
-    view = view_of(record, pending, described.typed_search_attributes.get(attributes.STATE) or "")
+    state = described.typed_search_attributes.get(attributes.STATE) or ""
+    view = view_of(record, pending, state, await waiting_in(described))
     if as_json:
         shown = {
             "run": view.model_dump(mode="json"),
@@ -85,7 +87,9 @@ def _print(out: Console, view: RunView, record: Record, pending: tuple[PendingAt
     from rich.text import Text
 
     from tether.starters.cli.lines import now, pending_line, result_lines, state_line, step_lines
+    from tether.starters.cli.requests import request_lines, typed
     from tether.starters.cli.terminal import styled
+    from tether.starters.requested import requested
     from tether.steps import steps_of
 
     until = record.ended or now()
@@ -99,6 +103,10 @@ def _print(out: Console, view: RunView, record: Record, pending: tuple[PendingAt
         out.print(step_lines(step, whole=True, answer=record.result is None))
     for each in pending:
         out.print(styled("  …  ", "dim") + pending_line(each, now()))
+    for request in view.waiting:
+        out.print(Text(), request_lines(requested(record, request), now(), out.width), sep="\n")
+        for line in typed(view.run, request):
+            out.print(styled(f"  {line}", "cyan"))
     if record.result:
         out.print(Text(), result_lines(record.result), sep="\n")
     elif record.failure:

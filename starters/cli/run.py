@@ -12,6 +12,7 @@ from tether.starters.cli.main import app, carry_out
 from tether.starters.cli.options import AsJson, Tenant
 
 if TYPE_CHECKING:
+    from tether.actors import Actor
     from tether.result import RunResult
     from tether.starters.client import AgentClient
     from tether.starters.handle import RunHandle
@@ -53,8 +54,10 @@ def run(
 ) -> None:
     """Start a run of an agent and watch it to its end.
 
-    Ctrl-C leaves it to itself: it goes on. The same key with the same input finds the run again. With --json, the
-    result is all that is printed on standard output; with --detach, the run's id and the Web UI's address of it.
+    What waits for a person is asked here, where the policy lets who started the run answer (TETHER_ACTOR, else the
+    login name). Ctrl-C leaves it to itself: it goes on. The same key with the same input finds the run again. With
+    --json, the result is all that is printed on standard output; with --detach, the run's id and the Web UI's address
+    of it.
     """
     from tether.starters.cli.inputs import pairs, text_or_stdin
 
@@ -83,7 +86,7 @@ async def _run(agent: str, task: str, request: dict[str, Any], *, as_json: bool,
     from tether.starters.client import AgentClient
 
     client = await AgentClient.connect()
-    handle = await client.start(agent, task, **request)
+    handle = await client.start(agent, task, **request, by=_starter())
     if detach:
         link = ui_address(target().ui, (await client.temporal()).namespace, handle.id)
         typer.echo(json.dumps({"run": handle.id, "url": link or None}) if as_json else handle.id)
@@ -94,6 +97,16 @@ async def _run(agent: str, task: str, request: dict[str, Any], *, as_json: bool,
         note(f"\n{handle.id} goes on.\n  look again: tether show {handle.id}\n  stop it:    tether cancel {handle.id}")
         raise
     return ExitStatus.SUCCESS if result.outcome == "completed" else ExitStatus.NOT_COMPLETED
+
+
+def _starter(run: str = "") -> Actor | None:
+    """Who sits here; None where nobody says it: then the run's user counts as its starter."""
+    from tether.starters.cli.inputs import UsageFailed, actor
+
+    try:
+        return actor(None, run)
+    except UsageFailed:
+        return None
 
 
 async def _watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool) -> RunResult:
@@ -109,7 +122,7 @@ async def _watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool
     if not as_json:
         link = ui_address(target().ui, temporal.namespace, handle.id)
         out.print(styled(handle.id, "bold") + styled(f"  {link}" if link else "", "dim"))
-    await Watch(temporal, handle, quiet=as_json).until_end()
+    await Watch(temporal, handle, actor=_starter(handle.id), quiet=as_json).until_end()
     result = await handle.result()
     if as_json:
         typer.echo(result.model_dump_json())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,13 @@ from rich.live import Live
 from rich.text import Text
 from temporalio.service import RPCError
 
+from tether.actors import Actor
 from tether.adapters.history import HistoryReader
+from tether.approvals import Request
+from tether.starters.answers import waiting_in
+from tether.starters.cli.asking import Asker
 from tether.starters.cli.lines import now, pending_line, state_line, step_lines
-from tether.starters.cli.terminal import console, note
+from tether.starters.cli.terminal import at_terminal, console, note
 from tether.starters.failures import OUTAGE_SECONDS, passes
 from tether.starters.pending import PendingAttempt, pending_attempts
 from tether.starters.status import view_of
@@ -35,10 +41,13 @@ class Watch:
     Args:
         client: Temporal's.
         handle: The run.
-        quiet: Show no steps: only say why nothing happens, where nothing does.
+        actor: Who watches, and may be asked what waits; None where nobody knows.
+        quiet: Show no steps and ask nothing: only say why nothing happens, where nothing does.
     """
 
-    def __init__(self, client: Client, handle: RunHandle[Any], *, quiet: bool = False) -> None:
+    def __init__(
+        self, client: Client, handle: RunHandle[Any], *, actor: Actor | None = None, quiet: bool = False
+    ) -> None:
         self._client = client
         self._handle = handle
         self._quiet = quiet
@@ -46,6 +55,11 @@ class Watch:
         self._silent = False
         self._pending: tuple[PendingAttempt, ...] = ()
         self._said = ""
+        self._waiting: tuple[Request, ...] = ()
+        self._out = console()
+        self._live: Live | None = None
+        asks = not quiet and at_terminal()
+        self._asker = Asker(handle, actor, self._out, asks=asks, pause=self._paused)
 
     async def until_end(self) -> None:
         """Show it until it ends."""
@@ -59,15 +73,30 @@ class Watch:
             looking.cancel()
 
     async def _show(self) -> None:
-        out = console()
-        with (
-            Live(console=out, get_renderable=self._footer, transient=True, refresh_per_second=4)
-            if (out.is_terminal)
-            else _Plain()
-        ):
+        out = self._out
+        with contextlib.ExitStack() as stack:
+            if out.is_terminal:
+                live = Live(console=out, get_renderable=self._footer, transient=True, refresh_per_second=4)
+                self._live = stack.enter_context(live)
             reader = HistoryReader(self._client)
-            async for step in follow(reader, self._handle.id, self._handle.describe, self._cursor):
-                out.print(step_lines(step))
+            try:
+                async for step in follow(reader, self._handle.id, self._handle.describe, self._cursor):
+                    with self._asker.aside():
+                        out.print(step_lines(step))
+            finally:
+                await self._asker.close()
+                self._live = None
+
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Without the live display, which would write over what is typed."""
+        if self._live:
+            self._live.stop()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._live.start()
 
     async def _look(self) -> None:
         """Look every second at what the history doesn't say: attempts in flight, and who polls the task queue."""
@@ -83,6 +112,8 @@ class Watch:
     async def _look_once(self) -> None:
         described = await self._client.get_workflow_handle(self._handle.id).describe(rpc_timeout=ANSWERS_WITHIN)
         self._pending = await pending_attempts(described, self._client.data_converter)
+        self._waiting = await waiting_in(described)
+        await self._asker.see(self._waiting)
         why = await why_untaken(self._client, described)
         if why and not self._said:
             note(why)
@@ -93,18 +124,10 @@ class Watch:
         if record.input is None:
             return Text("starting")
         present = now()
-        view = view_of(record, self._pending)
+        settled = {call_id for turn in record.turns.values() for call_id, call in turn.calls.items() if call.content}
+        waiting = [request for request in self._waiting if request.call not in settled]
+        view = view_of(record, self._pending, waiting=waiting)
         return Group(state_line(view, present), *(pending_line(each, present) for each in self._pending))
-
-
-class _Plain:
-    """Stands for the live display where there is no terminal."""
-
-    def __enter__(self) -> None:
-        """Nothing to begin."""
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
 
 
 def ui_address(address: str, namespace: str, run: str) -> str:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from tether import Agent, App, Retries, ToolContext, tool
+from tether.policy.rules import ALLOW_ALL
 
 FOLDER = Path(os.environ.get("CRASH_FOLDER", "."))
 LEDGER = FOLDER / "ledger"
@@ -54,4 +55,4 @@ agent = Agent(
     tools=[read, idempotent, keyed, unsafe],
     plan=False,
 )
-app = App(agents=[agent])
+app = App(agents=[agent], policy=ALLOW_ALL)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from tether import Actor
 from tether.adapters.settings import Settings
+from tether.approvals import Request as Asked
 from tether.errors import ErrorKind
 from tether.starters.client import AgentClient, RunHandle
 from tether.step import AgentStep
@@ -97,6 +99,15 @@ async def steps(run: RunHandle[Any]) -> list[AgentStep]:
     return [step async for step in run.steps()]
 
 
+async def outcome_asked(run: RunHandle[Any], within: float = 60) -> Asked:
+    """The request that a person say what became of a run's only call."""
+    async with asyncio.timeout(within):
+        while not (waiting := await run.waiting()):
+            await asyncio.sleep(1 / ATTEMPTS_A_SECOND)
+    assert [request.kind for request in waiting] == ["outcome"]
+    return waiting[0]
+
+
 @pytest.fixture
 async def stage(dev_server: DevServer, client: Client, tmp_path: Path) -> AsyncIterator[Stage]:
     """A stage whose tools hold until the test lets them go on."""
@@ -114,7 +125,7 @@ def ask_for_the_task(request: Request) -> Reply:
 
 @pytest.mark.slow
 async def test_what_was_in_flight_goes_on_as_its_effect_allows(stage: Stage) -> None:
-    """After kill -9 read, idempotent and keyed calls are made again with the same key; an unsafe one isn't."""
+    """After kill -9 read, idempotent and keyed calls are made again with the same key; of an unsafe one people hear."""
     repeatable = ["read", "idempotent", "keyed"]
     stage.wire.follow(ask_for_the_task)
     stage.start_worker()
@@ -123,6 +134,8 @@ async def test_what_was_in_flight_goes_on_as_its_effect_allows(stage: Stage) -> 
     stage.kill()
     stage.hold.unlink()
     stage.start_worker()
+    asked = await outcome_asked(runs["unsafe"])
+    await runs["unsafe"].outcome(asked.call, "stop", by=Actor(id="u-40"))
     results = {effect: await run.result() for effect, run in runs.items()}
     for effect in repeatable:
         first, second = [line for line in stage.ledger() if line[0] == effect]
@@ -132,6 +145,7 @@ async def test_what_was_in_flight_goes_on_as_its_effect_allows(stage: Stage) -> 
         assert (first[2], second[2]) == ("1", "2")
         assert (step.attempts, [failed.error.kind for failed in step.failed]) == (2, [ErrorKind.LOST])
     assert (results["unsafe"].succeeded, results["unsafe"].outcome) == (False, "unknown_effect")
+    assert "its worker was lost" in asked.why
     assert "its worker was lost" in results["unsafe"].why
     assert [line[0] for line in stage.ledger()].count("unsafe") == 1
 

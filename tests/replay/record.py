@@ -16,10 +16,12 @@ from typing import Any
 
 from temporalio.client import Client
 
+from tests.workflows.approving import FINANCE, LEAD, start, waiting
 from tests.workflows.desk import Answer, agent, look_up
-from tether import App, Limits, ToolError, tool
+from tether import App, Happened, Limits, ToolError, tool
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
+from tether.policy.rules import ALLOW_ALL
 from tether.starters.client import AgentClient, RunHandle
 from tether.starters.replay import histories_of, numbered
 from tether.testing.harness import Tether, running
@@ -38,6 +40,12 @@ Scenario = Callable[[Tether], Awaitable[RunHandle[Any]]]
 async def send(text: str) -> str:
     """Send."""
     raise ConnectionError("reset while sending")
+
+
+@tool(effect="unsafe", reconcile=lambda text: Happened(f"posted {text}"))
+async def post(text: str) -> str:
+    """Post."""
+    raise ConnectionError("reset while posting")
 
 
 @tool(effect="read")
@@ -70,9 +78,66 @@ async def corrected(tether: Tether) -> RunHandle[Any]:
 
 
 async def unknown_effect(tether: Tether) -> RunHandle[Any]:
-    """An unsafe call whose outcome is unknown ends the run."""
+    """An unsafe call whose outcome is unknown: made again since it did not happen, then the run is stopped."""
     tether.script(calls_many(("send", {"text": "hello"}), ("look_up", {"order_id": "1"})))
-    return await tether.start(agent(look_up, send), "Send")
+    run = await tether.start(agent(look_up, send), "Send")
+    await waiting(run)
+    await run.outcome("c1", "did_not", by=LEAD)
+    (request,) = await waiting(run, revision=2)
+    await run.outcome("c1", "stop", by=LEAD, revision=request.revision)
+    return run
+
+
+async def reconciled(tether: Tether) -> RunHandle[Any]:
+    """Unknown outcomes: one that the tool finds out, one that a person says."""
+    tether.script(calls_many(("post", {"text": "hello"}), ("send", {"text": "hello"})), says("Sent both."))
+    run = await tether.start(agent(post, send), "Send")
+    await waiting(run)
+    await run.outcome("c2", "happened", by=LEAD, result="sent")
+    return run
+
+
+async def approved(tether: Tether) -> RunHandle[Any]:
+    """Calls that people were asked about: allowed, edited and asked anew, denied; a refused signal between."""
+    refunds = [("refund", {"order_id": str(n), "cents": 100 * n}) for n in (1, 2, 3)]
+    tether.script(calls_many(*refunds, ("look_up", {"order_id": "1"})), says("Done."))
+    run = await start(tether, remind="1s")
+    await waiting(run, 3)
+    await tether.client.get_workflow_handle(run.id).signal("approve", {"call": "c1", "by": {"id": "u-17"}})
+    await run.approve("c1", by=LEAD)
+    await run.approve("c2", by=LEAD, edits={"cents": 9_000})
+    (request, _) = await waiting(run, 2, revision=2)
+    await run.approve("c2", by=FINANCE, digest=request.digest)
+    await run.deny("c3", by=LEAD, message="No.")
+    return run
+
+
+async def escalated(tether: Tether) -> RunHandle[Any]:
+    """A request that escalates, reminds, and at its deadline is denied by default."""
+    tether.script(calls("refund", order_id="1", cents=5), says("Nobody answered."))
+    return await start(tether, remind="2s", escalate={"after": "1s", "to": "finance"}, deadline="3s")
+
+
+async def waited_on(tether: Tether) -> RunHandle[Any]:
+    """A request that waits while its run continues as new, and is answered in a later run of the chain."""
+    tether.script(calls("refund", order_id="1", cents=5), says("Refunded."))
+    run = await start(tether, continue_after=40)
+    await waiting(run)
+    handle = tether.client.get_workflow_handle(run.id)
+    for _ in range(30):
+        await handle.signal("approve", {"call": "c1", "by": {"id": "u-17"}})
+    await handle.query("status")
+    await run.approve("c1", by=LEAD)
+    return run
+
+
+async def cancelled_waiting(tether: Tether) -> RunHandle[Any]:
+    """Cancelled while it waits for a person."""
+    tether.script(calls("refund", order_id="1", cents=5))
+    run = await start(tether)
+    await waiting(run)
+    await run.cancel()
+    return run
 
 
 async def max_steps(tether: Tether) -> RunHandle[Any]:
@@ -107,7 +172,7 @@ async def failed(tether: Tether) -> RunHandle[Any]:
 
 async def unknown_agent(tether: Tether) -> RunHandle[Any]:
     """An agent that the worker doesn't have."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     return await AgentClient(tether.client, settings=settings).start("nobody", "Greet")
 
 
@@ -122,7 +187,7 @@ async def cancelled(tether: Tether) -> RunHandle[Any]:
 
 async def lost_model_call(tether: Tether) -> RunHandle[Any]:
     """Model calls that were lost with their worker twice, the second time with a pause before the next."""
-    app = App(agents=[agent()])
+    app = App(agents=[agent()], policy=ALLOW_ALL)
     tether.script(Stall(says("Never.")), Stall(says("Never.")), says("Done."))
     settings = await tether.serve(app, drain=0)
     run = await AgentClient(tether.client, settings=settings).start("desk", "Answer")
@@ -136,7 +201,7 @@ async def lost_model_call(tether: Tether) -> RunHandle[Any]:
 async def continued(tether: Tether) -> RunHandle[Any]:
     """A run that continues as new twice."""
     tether.script(says(PLAN), *[calls("look_up", order_id=str(n)) for n in range(7)], says("Done."))
-    settings = await tether.serve(App(agents=[agent(plan=True)]), continue_after=35)
+    settings = await tether.serve(App(agents=[agent(plan=True)], policy=ALLOW_ALL), continue_after=35)
     return await AgentClient(tether.client, settings=settings).start("desk", "Look up seven")
 
 
@@ -145,6 +210,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     plan_never_read,
     corrected,
     unknown_effect,
+    reconciled,
+    approved,
+    escalated,
+    waited_on,
+    cancelled_waiting,
     max_steps,
     max_tool_calls,
     repaired_output,

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from tether import Agent, App, Limits, tool
 from tether.testing.wire import Reply, Request, calls, says
 
+PIN = "7531"
 HOSTILE = "paid \x1b[31m[bold]in full[/bold]"
 
 
@@ -40,8 +41,29 @@ async def wait(order_id: str) -> str:
     return order_id
 
 
+@tool(effect="keyed", resource="order:{order_id}", sensitive=["pin"])
+async def refund(order_id: str, cents: int = 500, note: str = "", pin: str = PIN) -> str:
+    """Refund an order: asked of the leads, and above 5,000 cents of finance."""
+    return f"refunded {cents} of {order_id}"
+
+
+@tool(effect="keyed", resource="ticket:{order_id}")
+async def close_ticket(order_id: str, note: str = "solved") -> str:
+    """Close a ticket: asked of whoever started the run."""
+    return f"closed {order_id}: {note}"
+
+
+@tool(effect="unsafe", resource="order:{order_id}")
+async def transfer(order_id: str) -> str:
+    """Transfer what an order cost: the first time nobody knows whether it arrived."""
+    if order_id not in _seen:
+        _seen.add(order_id)
+        raise ConnectionError("the bank hung up")
+    return f"transferred {order_id}"
+
+
 _seen: set[str] = set()
-_tools = [look_up, flaky, wait]
+_tools = [look_up, flaky, wait, refund, close_ticket, transfer]
 
 desk = Agent(name="desk", instructions="Obey.", models=["openai:gpt-5.4-mini"], tools=_tools, plan=False)
 clerk = Agent(
@@ -52,7 +74,7 @@ clerk = Agent(
     output=Answer,
     limits=Limits(max_steps=3),
 )
-app = App(agents=[desk, clerk])
+app = App(agents=[desk, clerk], policy="policy.yaml")
 
 
 def obey(request: Request) -> Reply:

@@ -9,13 +9,16 @@ from pydantic import JsonValue
 
 from tether import Agent, Limits, tool
 from tether.errors import ErrorKind, RunError
-from tether.gate import decide
+from tether.gate import Rules, read_calls
+from tether.gate import decide as decide_all
 from tether.ids import content_id
 from tether.limits import RunLimits
 from tether.manifest import Manifest
-from tether.messages import Block, CallBlock, TextBlock
-from tether.model_records import ModelFailure, ModelResult
+from tether.messages import AssistantMessage, Block, CallBlock, TextBlock
+from tether.model_records import DecidedCall, ModelFailure, ModelResult
 from tether.plan import Plan, PlanStep
+from tether.policy.permit import Caller
+from tether.policy.rules import ALLOW_ALL
 from tether.progress import outcome_of
 from tether.records import Beat, Spent
 from tether.result import RunResult
@@ -23,6 +26,7 @@ from tether.start import RunInput
 from tether.state import RunState
 from tether.step import FailedAttempt
 from tether.tool_records import ToolFailure, ToolResult
+from tether.tools import ToolRegistry
 from tether.usage import Usage
 from tether.values import spoken
 
@@ -55,6 +59,14 @@ def fresh(*, planning: bool = False) -> RunState:
 def call(name: str = "look_up", **arguments: JsonValue) -> CallBlock:
     """A call as a model asks for it."""
     return CallBlock(kind="call", tool=name, arguments=arguments or {"order_id": "1"})
+
+
+def decide(
+    blocks: tuple[Block, ...], registry: ToolRegistry, next_call: int
+) -> tuple[AssistantMessage, tuple[DecidedCall, ...]]:
+    """A reply and what is decided about its calls where everything is allowed."""
+    message, candidates = read_calls(blocks, registry, next_call)
+    return message, decide_all(candidates, {}, Rules(ALLOW_ALL.pinned(), Caller()))
 
 
 def reply(*blocks: Block | str, next_call: int = 1, **fields: Any) -> ModelResult:

@@ -8,19 +8,22 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from tests.unit.run_parts import AGENT, MANIFEST, TASK, broke, plan, problem, reply, returned, unanswered
-from tether import progress
+from tether import Actor, answers, progress
+from tether.approvals import OutcomeAnswer, OutcomeVerdict, Request
 from tether.ending import result_of
 from tether.errors import ErrorKind
 from tether.events import EventKind, RunEvent
+from tether.ids import content_id
 from tether.limits import RunLimits
 from tether.lost import lost_attempt
 from tether.messages import CallBlock
 from tether.model_records import ModelInput, ModelResult
-from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
-from tether.records import PLAN, SETUP, THINK, RunSettings, SetupInput, SetupResult, Spent, TranscriptRef
+from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Reconcile, Think, next_actions
+from tether.permits import Terms
+from tether.records import PLAN, RECONCILE, SETUP, THINK, RunSettings, SetupInput, SetupResult, Spent, TranscriptRef
 from tether.start import RunInput
 from tether.state import Ending, RunState
-from tether.tool_records import ToolInput
+from tether.tool_records import ReconcileInput, ReconcileResult, ToolInput
 
 ModelAnswer = Literal[
     "text", "calls", "nudge", "refusal", "plan", "no plan", "lost", "failed", "stopped", "not stopped"
@@ -63,6 +66,8 @@ class Simulation:
                     self._end(ending)
                 case Execute(call_id):
                     self.flying[call_id] = (action, self._execute(call_id))
+                case Reconcile(call_id):
+                    self.flying[call_id] = (action, self._reconcile(call_id))
                 case _:
                     self.flying["model"] = (action, self._ask(action))
         return actions
@@ -87,10 +92,12 @@ class Simulation:
 
     def land_call(self, call_id: str, answer: ToolAnswer, active_ms: int = 10) -> None:
         """The call in flight ends so."""
-        _, scheduled = self.flying.pop(call_id)
+        action, scheduled = self.flying.pop(call_id)
         self.ms += active_ms
         now = self._now_ms()
-        if answer == "returned":
+        if isinstance(action, Reconcile):
+            self._reconciled(call_id, scheduled, answer)
+        elif answer == "returned":
             result = returned({"of": call_id}, active_ms)
             self._happens("done", result, scheduled=scheduled)
             progress.called(self.state, call_id, result, now)
@@ -142,9 +149,35 @@ class Simulation:
         return self._happens("scheduled", given, name=PLAN if isinstance(action, MakePlan) else THINK)
 
     def _execute(self, call_id: str) -> int:
-        call = progress.executing(self.state, call_id)
+        call = progress.executing(self.state, call_id, acts=True)
+        return self._happens("scheduled", self._tool_input(call_id), name=call.decided.tool)
+
+    def _reconcile(self, call_id: str) -> int:
+        call = progress.reconciling(self.state, call_id)
+        given = ReconcileInput(call=self._tool_input(call_id), why=call.doubt)
+        return self._happens("scheduled", given, name=RECONCILE)
+
+    def _reconciled(self, call_id: str, scheduled: int, answer: ToolAnswer) -> None:
+        """What became of the call: it was found out, or a person says (`composed`: stop, `unknown`: it happened)."""
+        if answer == "returned":
+            found = ReconcileResult(verdict="happened", value="it is there", content=content_id("it is there"))
+        elif answer == "failed":
+            found = ReconcileResult(verdict="did_not")
+        else:
+            found = ReconcileResult(verdict="unknown", why="nobody knows")
+        self._happens("done", found, scheduled=scheduled)
+        progress.reconciled(self.state, call_id, found)
+        if found.verdict == "unknown":
+            request = Request(kind="outcome", call=call_id, tool="x", terms=Terms(), asked_ms=self._now_ms())
+            answers.asked(self.state, call_id, request, acts=True)
+            said: OutcomeVerdict = "stop" if answer == "composed" else "happened"
+            given = OutcomeAnswer(call=call_id, verdict=said, by=Actor(id="ops"), result="it is there")
+            answers.outcome_said(self.state, given, self._now_ms())
+
+    def _tool_input(self, call_id: str) -> ToolInput:
+        call = self.state.call(call_id)
         assert call.decided.permit
-        given = ToolInput(
+        return ToolInput(
             agent=AGENT.name,
             call=call_id,
             turn=self.state.turn,
@@ -156,7 +189,6 @@ class Simulation:
             first_run="r1",
             permit=call.decided.permit,
         )
-        return self._happens("scheduled", given, name=call.decided.tool)
 
     def _end(self, ending: Ending) -> None:
         self.state.ending = ending

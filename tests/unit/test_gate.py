@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from tests.unit.run_parts import decide
 from tether import tool
 from tether.errors import ErrorKind
-from tether.gate import MAX_CALLS_A_TURN, decide
+from tether.gate import MAX_CALLS_A_TURN
 from tether.ids import arguments_digest, content_id
 from tether.messages import AssistantMessage, Block, CallBlock, TextBlock
-from tether.model_records import DecidedCall, Permit
+from tether.model_records import DecidedCall
+from tether.permits import Permit
+from tether.policy.rules import ALLOW_ALL
 from tether.record import refusal_text
 from tether.tools import ToolRegistry
 
@@ -49,7 +52,7 @@ def test_calls_are_numbered_over_the_run_and_text_is_kept() -> None:
 def test_an_allowed_call_is_bound_to_its_exact_arguments() -> None:
     """An allowed call records the verdict, what it is about, and the digest of what will be executed."""
     (call,) = decided(asked("refund", {"order_id": "1", "share": 0.5}))
-    assert call.permit == Permit(verdict="allow", rule="built-in")
+    assert call.permit == Permit(verdict="allow", rule="allow all", policy=ALLOW_ALL.pinned().digest)
     assert call.resource == "order:1"
     assert call.digest == arguments_digest("refund", {"order_id": "1", "share": 0.5})
     assert (call.problem, call.answer, call.arguments) == (None, "", None)

@@ -60,7 +60,7 @@ def test_a_turn_ends_when_all_its_calls_are_settled() -> None:
     """The next turn waits for the slowest call."""
     state = after(reply(call(), call()))
     for call_id in ("c1", "c2"):
-        progress.executing(state, call_id)
+        progress.executing(state, call_id, acts=True)
     assert next_of(state) == []
     progress.called(state, "c2", returned(), 1_000)
     assert next_of(state) == []
@@ -81,7 +81,7 @@ def test_an_answer_ends_the_run() -> None:
 def test_an_ending_waits_for_what_is_in_flight() -> None:
     """An ending that is known while calls run comes when they have ended, and nothing new is begun until then."""
     state = after(reply(call(), call(), call()))
-    progress.executing(state, "c1")
+    progress.executing(state, "c1", acts=True)
     state.ending = Ending(outcome="cancelled", why="")
     assert next_of(state) == []
     progress.called(state, "c1", returned(), 1_000)
@@ -125,7 +125,7 @@ def test_calls_are_limited(allowed: int, begun: list[str]) -> None:
 def test_a_run_that_asks_for_too_many_calls_ends_by_that_name() -> None:
     """Once the allowed calls are settled the run ends, with the figure."""
     state = after(reply(call(), call()))
-    progress.executing(state, "c1")
+    progress.executing(state, "c1", acts=True)
     assert next_of(state, max_tool_calls=1) == []
     progress.called(state, "c1", returned(), 1_000)
     assert ending(next_of(state, max_tool_calls=1)) == (
@@ -137,7 +137,7 @@ def test_a_run_that_asks_for_too_many_calls_ends_by_that_name() -> None:
 def test_active_time_is_limited() -> None:
     """A run that used its active time begins nothing more and ends as timed out, with the figure."""
     state = after(reply(call(), call()))
-    progress.executing(state, "c1")
+    progress.executing(state, "c1", acts=True)
     state.counters.active_ms = 1_500
     assert next_of(state, timeout_ms=1_500) == []
     progress.called(state, "c1", returned(), 1_000)

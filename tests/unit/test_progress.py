@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.run_parts import (
     FIRST_HEAD,
+    LIMITS,
     beat,
     broke,
     call,
@@ -19,11 +20,14 @@ from tether import progress
 from tether.errors import ErrorKind, RunError
 from tether.ids import chained, content_id
 from tether.lost import lost_attempt
-from tether.model_records import DecidedCall, ModelFailure, ModelResult, Permit
+from tether.model_records import DecidedCall, ModelFailure, ModelResult
+from tether.next_actions import AskPerson, Execute, Reconcile, next_actions
+from tether.permits import Permit
 from tether.plan import Plan
 from tether.records import CallOutcome, Spent
 from tether.result import Outcome, ToolUse
 from tether.state import RunState
+from tether.tool_records import ReconcileResult
 from tether.usage import Usage
 
 UNREADABLE = ModelResult(problem=problem())
@@ -40,7 +44,7 @@ def with_calls(*calls: str) -> RunState:
     state = fresh()
     progress.thought(state, reply(*(call(name) for name in calls)), 1_000)
     for item in state.calls:
-        progress.executing(state, item.decided.id)
+        progress.executing(state, item.decided.id, acts=True)
     return state
 
 
@@ -99,9 +103,9 @@ def test_calls_are_begun_with_the_arguments_that_were_decided() -> None:
     assert [item.index for item in state.calls] == [0, 1]
 
 
-@pytest.mark.parametrize("permit", [None, Permit(verdict="deny", rule="r"), Permit(verdict="ask", rule="r")])
+@pytest.mark.parametrize("permit", [None, Permit(verdict="deny", rule="r")])
 def test_only_an_allowed_call_is_ready(permit: Permit | None) -> None:
-    """Default deny: without a verdict, or with another than `allow`, a call is settled before it began."""
+    """Default deny: without a verdict, or with a denial, a call is settled before it began."""
     decided = DecidedCall(id="c1", tool="look_up", permit=permit, answer="told")
     asked = reply(call()).model_copy(update={"calls": (decided,)})
     state = fresh()
@@ -175,13 +179,28 @@ def test_a_call_that_failed_is_told_to_the_model() -> None:
     assert (state.composed, state.calls[1].in_doubt) == ((), False)
 
 
-def test_an_unknown_effect_ends_the_run_and_is_named() -> None:
-    """What may have happened is never told to the model as a failure."""
+def test_a_call_that_is_asked_about_is_not_ready() -> None:
+    """A call whose verdict is to ask a person is asked about; nothing else is done with it."""
+    state = fresh()
+    decided = DecidedCall(id="c1", tool="look_up", permit=Permit(verdict="ask", rule="r"))
+    progress.thought(state, reply(call()).model_copy(update={"calls": (decided,)}), 1_000)
+    assert next_actions(state, LIMITS) == [AskPerson("c1")]
+
+
+def test_an_unknown_effect_is_found_out() -> None:
+    """What may have happened is never told to the model as a failure: the run goes on to find out."""
     state = with_calls("look_up")
     progress.call_failed(state, "c1", broke("c1", ErrorKind.UNKNOWN_EFFECT), 2_000)
-    assert state.ending is not None
-    assert state.ending.outcome == "unknown_effect"
-    assert state.calls[0].in_doubt
+    assert (state.ending, state.calls[0].status, state.calls[0].in_doubt) == (None, "doubtful", True)
+    assert next_actions(state, LIMITS) == [Reconcile("c1")]
+
+
+def test_what_did_not_happen_is_made_again_within_the_limit() -> None:
+    """A call that is made again was counted when it was first made; a sibling that wasn't begun finds no room."""
+    state = with_calls("look_up")
+    progress.call_failed(state, "c1", broke("c1", ErrorKind.UNKNOWN_EFFECT), 2_000)
+    progress.reconciled(state, "c1", ReconcileResult(verdict="did_not"))
+    assert next_actions(state, LIMITS.model_copy(update={"max_tool_calls": 1})) == [Execute("c1")]
 
 
 def test_the_first_ending_stands() -> None:
@@ -293,7 +312,7 @@ def test_what_ran_one_after_the_other_adds_up() -> None:
     state = fresh()
     for turn in range(1, 4):
         progress.thought(state, reply(call(), next_call=turn, spent=Spent(active_ms=50)), turn * 1_000)
-        progress.executing(state, f"c{turn}")
+        progress.executing(state, f"c{turn}", acts=True)
         progress.called(state, f"c{turn}", returned(active_ms=20), turn * 1_000 + 500)
     assert state.counters.active_ms == 210
     assert len(state.counters.covered) <= 2

@@ -60,6 +60,8 @@ def test_a_result_tells_all_that_a_run_did() -> None:
         "planning_ms": 0,
         "execution_ms": 60,
         "tools": ({"tool": "look_up", "calls": 2, "failed": 1},),
+        "effects": {"done": 0, "not_done": 0, "unknown": 0},
+        "effect_lines": (),
         "metadata": {"ticket": 77},
         "composed": (),
     }

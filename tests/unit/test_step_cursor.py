@@ -6,7 +6,8 @@ from tether.errors import ErrorKind, RunError
 from tether.events import EventKind, RunEvent
 from tether.ids import content_id
 from tether.messages import AssistantMessage, CallBlock, TextBlock
-from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult, Permit
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
+from tether.permits import Permit
 from tether.records import PLAN, THINK, CallOutcome, TranscriptRef
 from tether.start import RunInput
 from tether.starters.stream import StepCursor

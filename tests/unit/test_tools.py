@@ -1,5 +1,6 @@
 """Tools: their labels and names, what becomes of their results, and the registry."""
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_labels_are_recorded_in_the_contract() -> None:
         max_calls=2,
         requires_approval=True,
         resource="order:{order_id}",
+        owner="{order_id}",
+        reconcile=lambda order_id: order_id,
         summary="order {order_id}",
         sensitive=["token"],
         sinks=["order_id"],
@@ -75,6 +78,9 @@ def test_labels_are_recorded_in_the_contract() -> None:
         "max_calls": 2,
         "requires_approval": True,
         "resource": "order:{order_id}",
+        "owner": "{order_id}",
+        "resolves_owner": False,
+        "reconciles": True,
         "summary": "order {order_id}",
         "sensitive": ("token",),
         "sinks": ("order_id",),
@@ -116,6 +122,19 @@ def test_a_tool_without_labels_is_the_cautious_one() -> None:
         ({"resource": "order:{id}"}, "resource names 'id', which is not an argument"),
         ({"summary": "order {id}"}, "summary names 'id', which is not an argument"),
         ({"resource": "account:{token}"}, "resource names 'token', which is sensitive"),
+        ({"resource": "own:{order_id}"}, "resource='own:{order_id}': 'own:' is the policies' word"),
+        ({"owner": "{id}"}, "owner names 'id', which is not an argument"),
+        ({"owner": "{token}"}, "owner names 'token', which is sensitive"),
+        ({"owner": 7}, "owner=7: .*a template over the arguments, or a function of them"),
+        ({"owner": lambda customer: customer}, "owner: its parameter 'customer' is not an argument of the tool"),
+        (
+            {"owner": lambda *all_of_them: all_of_them},
+            "owner: its parameter 'all_of_them' must be an ordinary named one",
+        ),
+        ({"owner": dict}, "owner: its signature can't be read"),
+        ({"reconcile": "by hand"}, "reconcile='by hand': Input should be callable"),
+        ({"reconcile": lambda key: key}, "reconcile: its parameter 'key' is not an argument of the tool"),
+        ({"reconcile": lambda: None, "effect": "read"}, "a read has no effect to reconcile"),
     ],
 )
 def test_a_label_that_cant_be_used_is_refused(labels: dict[str, Any], told: str) -> None:
@@ -195,6 +214,84 @@ def test_heartbeat_details_are_bounded_and_valid_text() -> None:
     told: list[str] = []
     ToolContext(deps=None, run=RunContext(), _beat=told.append).heartbeat("\ud800" + "x" * 2_000)
     assert told == ["\N{REPLACEMENT CHARACTER}" + "x" * 999]
+
+
+class Desk:
+    """A resource."""
+
+
+def test_functions_beside_a_handler_take_what_they_name() -> None:
+    """Owner and reconcile get the arguments that they name, typed as the handler's, and the context if they want it."""
+
+    async def owner(context: ToolContext[Desk], order: Refund) -> str:
+        return f"{context.run.user} {order.cents}"
+
+    made = tool(owner=owner, reconcile=lambda **arguments: arguments)(refunding)
+    context = ToolContext(deps=Desk(), run=RunContext(user="u-1"), idempotency_key="k")
+    assert made.owner
+    assert made.reconcile
+    assert (made.owner.is_async, made.reconcile.is_async) == (True, False)
+    assert made.contract.resolves_owner
+    assert made.contract.owner == ""
+    arguments: dict[str, Any] = {"order": {"cents": 5}, "note": "x"}
+    assert made.reconcile.bound(context, arguments)() == {"order": Refund(cents=5), "note": "x"}
+    assert asyncio.run(made.owner.bound(context, arguments)()) == "u-1 5"
+
+
+def refunding(order: Refund, note: str = "") -> str:
+    """Refund."""
+    return note
+
+
+def test_a_lambda_gets_the_context_by_its_name() -> None:
+    """A lambda can't be annotated: its `context` is the context, unless that is an argument of the tool."""
+
+    def about(context: str) -> str:
+        """Tell."""
+        return context
+
+    given = ToolContext(deps=None, run=RunContext(user="u-1"))
+    by_lambda = tool(owner=lambda context: context.run.user)(handler)
+    by_argument = tool(owner=lambda context: context)(about)
+    assert by_lambda.owner
+    assert by_argument.owner
+    assert by_lambda.owner.bound(given, {"order_id": "1"})() == "u-1"
+    assert by_argument.owner.bound(given, {"context": "c"})() == "c"
+
+
+def test_functions_beside_a_foreign_handler_take_its_dict() -> None:
+    """A foreign tool's functions get `arguments` as its handler does, and nothing else."""
+    schema = contract().parameters
+    made = tool_from_schema("x", "Do.", schema, handler, owner=lambda arguments: arguments["order_id"])
+    assert made.owner
+    assert made.owner.bound(None, {"order_id": "1"})() == "1"
+    with pytest.raises(DeclarationError, match="owner: its parameter 'order_id' is not an argument of the tool"):
+        tool_from_schema("x", "Do.", schema, handler, owner=lambda order_id: order_id)
+
+
+def test_an_annotation_that_cant_be_resolved_is_named() -> None:
+    """A function whose annotations don't resolve is refused where it is declared: its context might be missed."""
+
+    def owner(order_id: "Missing") -> str:  # type: ignore[name-defined]  # noqa: F821  that is the case
+        return str(order_id)
+
+    with pytest.raises(DeclarationError, match="owner: the annotation 'Missing' can't be resolved"):
+        contract(owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "owner"),
+    [
+        ({"order_id": "u-1"}, "u-1"),
+        ({"order_id": 7}, "7"),
+        ({"order_id": None}, ""),
+        ({}, ""),
+        ({"order_id": True}, ""),
+    ],
+)
+def test_an_owners_template_names_somebody_or_nobody(arguments: dict[str, Any], owner: str) -> None:
+    """An argument that is missing or null names nobody: it is not an owner called None."""
+    assert contract(owner="{order_id}").owner_of(arguments) == owner
 
 
 def returning(annotation: Any) -> Tool:

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from tests.workflows.desk import agent
 from tether import App, tool
+from tether.policy.rules import ALLOW_ALL
 from tether.starters.client import AgentClient
 from tether.testing.harness import Tether
 from tether.testing.wire import Stall, calls, says
@@ -76,11 +77,11 @@ async def test_an_effect_cut_off_by_cancelling_is_said_to_be_unknown(tether: Tet
 
 async def test_a_run_cancelled_before_a_worker_came_says_so(tether: Tether) -> None:
     """A run that no worker has taken yet can be cancelled, and ends once one is there."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     await tether.stop(settings.task_queue)
     handle = await AgentClient(tether.client, settings=settings).start("desk", "Wait")
     await handle.cancel()
-    await tether.serve(App(agents=[agent()]), task_queue=settings.task_queue)
+    await tether.serve(App(agents=[agent()], policy=ALLOW_ALL), task_queue=settings.task_queue)
     result = await handle.result()
     assert (result.outcome, result.steps) == ("cancelled", 0)
 

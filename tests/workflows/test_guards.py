@@ -15,6 +15,7 @@ from tests.workflows.desk import agent, look_up
 from tether import App, tool
 from tether.adapters.converter import data_converter
 from tether.errors import DeclarationError, ErrorKind, InvalidRun, TooLarge
+from tether.policy.rules import ALLOW_ALL
 from tether.records import RUN_WORKFLOW
 from tether.result import RunResult
 from tether.start import MAX_INPUT_BYTES, RunInput
@@ -26,7 +27,7 @@ from tether.workers.dev import server_program
 
 async def test_an_oversize_task_is_refused_before_anything_starts(tether: Tether) -> None:
     """A task that continue-as-new could not carry is refused by the client, and no run is left behind."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     starter = AgentClient(tether.client, settings=settings)
     with pytest.raises(TooLarge, match="KiB"):
         await starter.start("desk", "x" * MAX_INPUT_BYTES, key="too-large")
@@ -37,7 +38,7 @@ async def test_an_oversize_task_is_refused_before_anything_starts(tether: Tether
 
 async def test_an_oversize_input_from_elsewhere_ends_typed(tether: Tether) -> None:
     """An oversize input that passed by our client ends the run as too_large: it can't wedge a continue-as-new."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     given = RunInput(agent="desk", task="x" * (MAX_INPUT_BYTES + 1))
     handle = await tether.client.start_workflow(
         RUN_WORKFLOW, given, id="run/default/elsewhere", task_queue=settings.task_queue, result_type=RunResult
@@ -113,7 +114,7 @@ async def test_an_app_activity_of_a_tools_name_is_refused_at_start(tether: Tethe
     async def own(argument: str) -> str:
         return argument
 
-    settings = await tether.serve(App(agents=[agent()], activities=[own]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL, activities=[own]))
     with pytest.raises(DeclarationError, match="look_up"):
         await tether.stop(settings.task_queue)
 
@@ -154,7 +155,7 @@ async def test_unregistered_attributes_do_not_hang_a_run() -> None:
         running(bare.client) as harness,
     ):
         harness.script(says("Hello."))
-        settings = await harness.serve(App(agents=[agent()]))
+        settings = await harness.serve(App(agents=[agent()], policy=ALLOW_ALL))
         handle = await bare.client.start_workflow(
             RUN_WORKFLOW,
             RunInput(agent="desk", task="Greet"),

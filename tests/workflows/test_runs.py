@@ -10,9 +10,12 @@ import time
 import pytest
 from pydantic import BaseModel, field_validator
 
+from tests.workflows.approving import LEAD, waiting
 from tests.workflows.desk import Answer, agent, look_up, refund
 from tether import App, Limits, ToolContext, ToolError, assistant, tool, user
 from tether.errors import ErrorKind
+from tether.policy.rules import ALLOW_ALL
+from tether.result import EffectCounts
 from tether.starters.client import AgentClient
 from tether.testing.harness import Tether
 from tether.testing.wire import Reply, Stall, Status, calls, calls_many, says
@@ -241,8 +244,8 @@ async def test_transient_failures_of_a_read_are_repeated(tether: Tether) -> None
     assert result.tools_failed == ("broken",)
 
 
-async def test_an_unsafe_call_with_unknown_outcome_ends_the_run(tether: Tether) -> None:
-    """An unsafe handler that raised may have acted: the run ends as unknown_effect, and nothing is repeated."""
+async def test_an_unsafe_call_with_unknown_outcome_waits_for_a_person(tether: Tether) -> None:
+    """An unsafe handler that raised may have acted: a person is asked, who can stop the run; nothing is repeated."""
     attempts: list[int] = []
 
     @tool(effect="unsafe")
@@ -252,7 +255,11 @@ async def test_an_unsafe_call_with_unknown_outcome_ends_the_run(tether: Tether) 
         raise ConnectionError("reset while sending")
 
     tether.script(calls("send", text="hello"))
-    result = await tether.run(agent(send), "Send hello")
+    run = await tether.start(agent(send), "Send hello")
+    (request,) = await waiting(run)
+    await run.outcome("c1", "stop", by=LEAD)
+    result = await run.result()
+    assert (request.kind, result.effects) == ("outcome", EffectCounts(unknown=1))
     assert (result.succeeded, result.outcome, len(attempts)) == (False, "unknown_effect", 1)
     assert "send (call c1)" in result.why
 
@@ -300,7 +307,7 @@ async def test_the_stop_predicate_ends_a_run_as_complete(tether: Tether) -> None
 
 async def test_an_unknown_agent_fails_at_once_and_typed(tether: Tether) -> None:
     """A name that only the worker can know to be wrong fails the run at once, with the names that there are."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     handle = await AgentClient(tether.client, settings=settings).start("dest", "Help")
     result = await handle.result()
     assert (result.outcome, result.error and result.error.kind) == ("error", ErrorKind.UNKNOWN_AGENT)
@@ -342,7 +349,9 @@ async def test_long_calls_outlast_the_sdks_own_patience(tether: Tether) -> None:
         return "sent"
 
     tether.wire.follow([calls_many(("study", {}), ("send", {})), Stall(says("Done."), seconds=7)])
-    settings = await tether.serve(App(agents=[agent(study, send)]), heartbeat=1.0, unsafe_heartbeat=1.0)
+    settings = await tether.serve(
+        App(agents=[agent(study, send)], policy=ALLOW_ALL), heartbeat=1.0, unsafe_heartbeat=1.0
+    )
     run = await AgentClient(tether.client, settings=settings).start("desk", "Take long")
     result = await run.result()
     assert (result.answer, result.tools_failed) == ("Done.", ())
@@ -372,7 +381,10 @@ async def test_an_ending_stops_what_is_still_in_flight(tether: Tether) -> None:
         raise ConnectionError("reset while sending")
 
     tether.script(calls_many(("dawdle", {}), ("send", {})))
-    result = await asyncio.wait_for(tether.run(agent(dawdle, send), "Send"), 60)
+    run = await tether.start(agent(dawdle, send), "Send")
+    await waiting(run)
+    await run.outcome("c2", "stop", by=LEAD)
+    result = await asyncio.wait_for(run.result(), 60)
     await asyncio.wait_for(stopped.wait(), 10)
     assert result.outcome == "unknown_effect"
 
@@ -397,7 +409,7 @@ async def test_handlers_wait_for_a_thread_before_the_fence(tether: Tether) -> No
         return "sent"
 
     tether.wire.follow([calls_many(*(("send", {"number": n}) for n in range(4))), says("Done.")])
-    settings = await tether.serve(App(agents=[agent(send)]), handler_threads=1)
+    settings = await tether.serve(App(agents=[agent(send)], policy=ALLOW_ALL), handler_threads=1)
     run = await AgentClient(tether.client, settings=settings).start("desk", "Send four")
     result = await run.result()
     assert result.succeeded

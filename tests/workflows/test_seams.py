@@ -14,6 +14,7 @@ from tests.workflows.desk import agent
 from tests.workflows.own_workflow import Triage, shout
 from tether import App
 from tether.errors import ErrorKind, KeyConflict
+from tether.policy.rules import ALLOW_ALL
 from tether.records import RUN_WORKFLOW
 from tether.result import RunResult
 from tether.starters.client import AgentClient
@@ -49,7 +50,7 @@ async def reset(tether: Tether, run: str) -> None:
 async def test_a_users_workflow_starts_agents_as_children(tether: Tether) -> None:
     """`App(workflows=, activities=)` serves a workflow of the user's own, which starts AgentRun as a child."""
     tether.script(says("refunded"))
-    settings = await tether.serve(App(agents=[agent()], workflows=[Triage], activities=[shout]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL, workflows=[Triage], activities=[shout]))
     shouted = await tether.client.execute_workflow(
         Triage.run, "Refund", id=f"triage-{uuid.uuid4()}", task_queue=settings.task_queue
     )
@@ -59,7 +60,7 @@ async def test_a_users_workflow_starts_agents_as_children(tether: Tether) -> Non
 async def test_models_and_tools_can_have_queues_of_their_own(tether: Tether) -> None:
     """With a queue for models and one for tools, each activity is scheduled on its own."""
     tether.script(calls("look_up", order_id="1"), says("Done."))
-    settings = await tether.serve(App(agents=[agent()]), model_queue="models", tool_queue="tools")
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL), model_queue="models", tool_queue="tools")
     run = await AgentClient(tether.client, settings=settings).start("desk", "Look")
     result = await run.result()
     history = await tether.client.get_workflow_handle(run.id).fetch_history()
@@ -84,7 +85,7 @@ async def test_a_reset_run_forgets_what_was_said_after_the_reset(tether: Tether)
 async def test_the_same_key_attaches_or_conflicts(tether: Tether) -> None:
     """The same request with the same key attaches to its run; another one with that key is refused."""
     tether.script(says("Hello."))
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     starter = AgentClient(tether.client, settings=settings)
     first = await (await starter.start("desk", "Greet", user="u-1", key="k-1")).result()
     again = await (await starter.start("desk", "Greet", user="u-1", key="k-1")).result()
@@ -109,7 +110,7 @@ async def test_the_record_of_a_reset_run_is_that_of_the_run_which_goes_on(tether
 @pytest.mark.parametrize("given", [{}, {"agent": "desk"}, {"agent": "desk", "task": " "}])
 async def test_an_input_that_says_too_little_ends_typed(tether: Tether, given: dict[str, str]) -> None:
     """A run started by other means with half an input fails at once instead of wedging."""
-    settings = await tether.serve(App(agents=[agent()]))
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL))
     handle = await tether.client.start_workflow(
         RUN_WORKFLOW, given, id=f"run/default/{uuid.uuid4()}", task_queue=settings.task_queue
     )

@@ -9,6 +9,7 @@ from tests.workflows.desk import agent
 from tether import App
 from tether.adapters.history import HistoryReader
 from tether.errors import ErrorKind
+from tether.policy.rules import ALLOW_ALL
 from tether.starters.client import AgentClient
 from tether.steps import steps_of
 from tether.testing.harness import Tether
@@ -24,7 +25,7 @@ async def test_a_run_continues_as_new_and_loses_nothing(tether: Tether) -> None:
     """Over several runs of a chain the model is sent one linear conversation, and the record has every turn."""
     turns = 12
     tether.wire.follow([*(calls("look_up", order_id=str(n)) for n in range(turns)), says("All looked up.")])
-    settings = await tether.serve(App(agents=[agent()]), continue_after=30)
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL), continue_after=30)
     handle = await AgentClient(tether.client, settings=settings).start("desk", "Look up a dozen")
     result = await handle.result()
     record = await handle.record()
@@ -41,7 +42,7 @@ async def test_every_message_is_written_once_across_the_chain(tether: Tether) ->
     """No message of a run stands twice in the histories of its chain."""
     marks = [f"mark-{n:03d}-{'x' * 40}" for n in range(8)]
     tether.wire.follow([*(calls("look_up", order_id=mark) for mark in marks), says("Done.")])
-    settings = await tether.serve(App(agents=[agent()]), continue_after=25)
+    settings = await tether.serve(App(agents=[agent()], policy=ALLOW_ALL), continue_after=25)
     handle = await AgentClient(tether.client, settings=settings).start("desk", "Look them up")
     await handle.result()
     results: Counter[str] = Counter()
@@ -56,7 +57,7 @@ async def test_every_message_is_written_once_across_the_chain(tether: Tether) ->
 
 async def test_a_worker_that_remembers_nothing_reads_the_history(tether: Tether) -> None:
     """A worker that takes a run over in the middle sends the model the same conversation, read from the history."""
-    app = App(agents=[agent()])
+    app = App(agents=[agent()], policy=ALLOW_ALL)
     tether.script(calls_many(("look_up", {"order_id": "1"}), ("nothing", {})), Stall(says("Too late.")), says("Done."))
     settings = await tether.serve(app, drain=0)
     handle = await AgentClient(tether.client, settings=settings).start("desk", "Look it up")

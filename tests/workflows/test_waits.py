@@ -16,6 +16,7 @@ from tether.adapters.converter import data_converter
 from tether.adapters.settings import Settings
 from tether.agent import Agent
 from tether.errors import ErrorKind
+from tether.policy.rules import ALLOW_ALL
 from tether.records import RUN_WORKFLOW
 from tether.result import RunResult
 from tether.start import RunInput
@@ -39,7 +40,7 @@ async def skipping() -> AsyncIterator[Tether]:
 
 async def run(tether: Tether, served: Agent) -> RunResult:
     """A run to its end, time skipped."""
-    settings = await tether.serve(App(agents=[served]))
+    settings = await tether.serve(App(agents=[served], policy=ALLOW_ALL))
     result: RunResult = await tether.client.execute_workflow(
         RUN_WORKFLOW,
         RunInput(agent=served.name, task="Go"),

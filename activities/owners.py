@@ -1,0 +1,81 @@
+"""Whose is what a call is about: by its tool's template, or by the tool's own function."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import JsonValue
+from temporalio import activity
+
+from tether.activities.handled import Handled
+from tether.agent import Agent
+from tether.context import RunContext
+from tether.ports import HandlerRunner, Resources
+from tether.text import utf8_size, valid_unicode
+from tether.tool_functions import ToolFunction
+from tether.tools import Tool, ToolContext
+
+PATIENCE_SECONDS = 10.0
+MAX_OWNER_BYTES = 1_000
+
+
+class Owners:
+    """Resolves owners before calls are decided.
+
+    Args:
+        handlers: Where the tools' functions run.
+        resources: What they get as `context.deps`.
+        patience: Seconds after which a function is not waited for any longer.
+    """
+
+    def __init__(self, handlers: HandlerRunner, resources: Resources, patience: float = PATIENCE_SECONDS) -> None:
+        self._handlers = handlers
+        self._resources = resources
+        self._patience = patience
+
+    async def owner_of(self, tool: Tool, agent: Agent, arguments: dict[str, JsonValue], context: RunContext) -> str:
+        """The id of whoever owns what a call is about; empty where nobody does or nobody can say.
+
+        Args:
+            tool: The tool.
+            agent: Whose tool it is.
+            arguments: As validated.
+            context: The request.
+        """
+        if tool.owner is None:
+            return tool.contract.owner_of(arguments)
+        try:
+            async with asyncio.timeout(self._patience):
+                owner = await self._resolved(tool.owner, agent, arguments, context)
+        except TimeoutError:
+            return _unresolved(tool, f"did not answer within {self._patience:g} s")
+        except Exception as error:  # noqa: BLE001  the user's own code; what nobody owns is not the user's
+            activity.logger.warning("the owner function of tool %s raised", tool.name, exc_info=True)
+            return _unresolved(tool, f"raised {type(error).__name__}")
+        return _read(tool, owner)
+
+    async def _resolved(
+        self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
+    ) -> Any:
+        deps = self._resources.of(agent.deps) if function.context_parameter else None
+        handled = Handled(self._handlers, function, ToolContext[Any](deps=deps, run=context))
+        try:
+            await handled.ready()
+            return await handled(arguments)
+        finally:
+            handled.leave()
+
+
+def _read(tool: Tool, owner: Any) -> str:
+    if isinstance(owner, bool) or not isinstance(owner, (str, int)):
+        return _unresolved(tool, "knows of none" if owner is None else f"returned {type(owner).__name__}, not an id")
+    named = valid_unicode(str(owner))
+    if utf8_size(named) > MAX_OWNER_BYTES:
+        return _unresolved(tool, f"returned an id of over {MAX_OWNER_BYTES:,} bytes")
+    return named
+
+
+def _unresolved(tool: Tool, why: str) -> str:
+    activity.logger.warning("nobody owns what a call of tool %s is about: its owner function %s", tool.name, why)
+    return ""

@@ -1,0 +1,1 @@
+"""Notifiers behind the port of `tether.ports`: the log, a webhook, and several as one."""

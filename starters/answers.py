@@ -1,0 +1,138 @@
+"""Sending people's answers to a run, and reading what waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from tether.answering import RefusalKind
+from tether.approvals import APPROVE, DENY, WAITING_MEMO, Answer, Answered, OutcomeAnswer, Request
+from tether.errors import (
+    AlreadyAnswered,
+    AnswerRefused,
+    ArgumentsChanged,
+    InvalidAnswer,
+    NotAnswered,
+    NotAuthorised,
+    RequesterMayNot,
+    RequestExpired,
+    RunEnded,
+    StarterMayNot,
+    UnknownCall,
+)
+from tether.starters.failures import PAUSE_SECONDS, explained, through_outages
+
+TAKEN_WITHIN_SECONDS = 20.0
+"""How long an answer waits for a worker."""
+
+REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
+    "unknown_call": UnknownCall,
+    "already_answered": AlreadyAnswered,
+    "expired": RequestExpired,
+    "unauthorised": NotAuthorised,
+    "requester": RequesterMayNot,
+    "starter": StarterMayNot,
+    "changed_arguments": ArgumentsChanged,
+    "invalid_answer": InvalidAnswer,
+    "run_ended": RunEnded,
+}
+_BY_NAME: dict[str, type[AnswerRefused]] = {str(kind): refusal for kind, refusal in REFUSALS.items()}
+
+
+def new_id() -> str:
+    """An id for an answer: sent twice, it counts once."""
+    return str(uuid.uuid4())
+
+
+async def send_answer(handle: WorkflowHandle[Any, Any], name: str, answer: Answer | OutcomeAnswer) -> Answered:
+    """Send an answer and wait until the run has taken it.
+
+    Args:
+        handle: Of the run.
+        name: Of the update.
+        answer: With an id.
+
+    Raises:
+        AnswerRefused: The run refuses it.
+        NotAnswered: No worker has taken it in time.
+        RunNotFound: There is no such run.
+        ConnectionFailed: The server does not answer.
+    """
+
+    async def send() -> Answered:
+        taken: Answered = await handle.execute_update(name, answer, id=answer.id, result_type=Answered)
+        return taken
+
+    try:
+        async with explained(handle.id):
+            return await asyncio.wait_for(_to_the_present_run(handle, send), TAKEN_WITHIN_SECONDS)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise NotAnswered(
+            f"no worker has taken the answer about {answer.call} of {handle.id!r} within {TAKEN_WITHIN_SECONDS:g} s: "
+            "start one and answer again, or leave it as a signal, which waits (`--later`)"
+        ) from error
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from error
+
+
+async def signal_answer(handle: WorkflowHandle[Any, Any], answer: Answer) -> None:
+    """Leave an answer as a signal: it waits for a worker, and nobody is told whether it is refused.
+
+    Args:
+        handle: Of the run.
+        answer: With an id.
+
+    Raises:
+        RunEnded: The run has ended.
+        RunNotFound: There is no such run.
+    """
+    name = APPROVE if answer.verdict == "approve" else DENY
+    async with explained(handle.id):
+        try:
+            await through_outages(lambda: handle.signal(name, answer))
+        except RPCError as error:
+            await _raise_if_ended(handle, error)
+            raise
+
+
+async def _to_the_present_run(handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[Answered]]) -> Answered:
+    """Send, and once more where the run just went on in a new run of its chain."""
+    while True:
+        try:
+            return await through_outages(send)
+        except RPCError as error:
+            await _raise_if_ended(handle, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _raise_if_ended(handle: WorkflowHandle[Any, Any], error: RPCError) -> None:
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        raise error
+    described = await handle.describe()
+    if described.status is not WorkflowExecutionStatus.RUNNING:
+        raise RunEnded(f"run {handle.id!r} has ended: nothing of it waits for an answer") from error
+
+
+async def waiting_in(described: WorkflowExecutionDescription) -> tuple[Request, ...]:
+    """What waits for people, as a described run's memo says."""
+    found: Sequence[Request] | None = await described.memo_value(WAITING_MEMO, None, type_hint=list[Request])
+    return tuple(found or ())
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> AnswerRefused:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type in _BY_NAME:
+        return _BY_NAME[cause.type](cause.message)
+    return InvalidAnswer(f"the run refused the answer: {cause}")

@@ -1,0 +1,200 @@
+"""What a policy says of a call: asked in advance, or read from a run's record; and how that reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from tether.adapters.settings import Settings
+from tether.agent import App
+from tether.contract import ToolContract, placeholders
+from tether.gate import rules_of
+from tether.permits import Terms
+from tether.policy.arguments import declares, names
+from tether.policy.explain import Explanation, RuleFindings, explain
+from tether.policy.facts import Caller, CallFacts
+from tether.policy.permit import permit
+from tether.policy.pinned import PinnedPolicy
+from tether.policy.source import instead
+from tether.policy.units import duration_words
+from tether.record import CallRecord, Record
+from tether.starters.cli.inputs import UsageFailed, values
+from tether.starters.cli.terminal import note, styled
+from tether.steps import steps_of
+from tether.value import Value
+
+_STYLES = {"allow": "bold green", "ask": "bold yellow", "deny": "bold red"}
+
+_ANYBODY = "asked of anybody but the requester and the starter"
+
+MAX_NEAR = 3
+"""Rules that are marked as having come close."""
+
+Decision = tuple[str, Explanation, Terms | None]
+"""A title, what was decided and why, and on which terms people are asked."""
+
+
+class Question(Value):
+    """A call that isn't made, as it was typed; what is None wasn't."""
+
+    tool: str
+    arguments: tuple[str, ...] = ()
+    resource: str | None = None
+    owner: str | None = None
+    roles: tuple[str, ...] | None = None
+    user: str
+    tenant: str
+    agent: str = ""
+    environment: str | None = None
+    task_type: str = ""
+
+
+def answered(policy: PinnedPolicy, served: App, question: Question) -> tuple[Explanation, Terms | None]:
+    """What a policy would decide.
+
+    Raises:
+        UsageFailed: The App has no such tool or agent, or the tool no such argument.
+    """
+    agent, contract = _tool(served, question)
+    arguments = values("--arg", question.arguments, contract.parameters)
+    for name in arguments:
+        if not declares(contract.parameters, name):
+            raise UsageFailed(f"--arg: {contract.name} has no argument {name!r}; {instead(name, _arguments(contract))}")
+    missing = [each for each in placeholders(contract.resource) if each not in arguments]
+    if question.resource is None and missing:
+        note(f"what the call is about ({contract.resource}) isn't known: give --resource, or --arg {missing[0]}=…")
+    facts = CallFacts(
+        contract=contract,
+        arguments=arguments,
+        resource=question.resource or ("" if missing else contract.resource_of(arguments)),
+        owner=contract.owner_of(arguments) if question.owner is None else question.owner,
+    )
+    environment = Settings.load().environment if question.environment is None else question.environment
+    caller = Caller(
+        user=question.user,
+        tenant=question.tenant,
+        agent=agent,
+        environment=environment,
+        task_type=question.task_type,
+    )
+    decided = permit(policy, caller, facts, roles=question.roles)
+    return explain(policy, caller, facts, decided, roles=question.roles), decided.terms
+
+
+def decided_call(record: Record, step: str) -> CallRecord:
+    """The call that a person named by its step's number or its id.
+
+    Raises:
+        UsageFailed: There is none.
+    """
+    calls = {call_id: call for turn in record.turns.values() for call_id, call in turn.calls.items()}
+    steps = steps_of(record)
+    wanted = step
+    if step.isdecimal() and 0 < int(step) <= len(steps):
+        found = steps[int(step) - 1]
+        if not found.call:
+            raise UsageFailed(f"step {step} is no call ({found.action}): only calls of tools are decided about")
+        wanted = found.call
+    if wanted not in calls:
+        there_are = f"steps 1 to {len(steps)}" if steps else "no steps yet"
+        raise UsageFailed(f"{record.run} has no step or call {step[:40]!r}; there are {there_are}, {_listed(calls)}")
+    return calls[wanted]
+
+
+def explained(record: Record, call: CallRecord) -> tuple[PinnedPolicy, list[Decision]]:
+    """What was decided about a call, as it was made and as a person edited it; the policy that decided.
+
+    Raises:
+        UsageFailed: Nothing was decided about it: it couldn't be executed at all.
+    """
+    rules = rules_of(record)
+    contract = record.manifest.tool(call.decided.tool) if record.manifest else None
+    if call.decided.permit is None or contract is None:
+        why = call.decided.problem.message if call.decided.problem else "no decision was recorded, so it was denied"
+        raise UsageFailed(f"no rule was asked about {call.decided.id} ({call.decided.tool}): {why}")
+    told = []
+    for title, decided in (("", call.decided), ("as a person edited it", call.edited)):
+        if decided and decided.permit:
+            arguments = decided.arguments if decided.arguments is not None else _written(record, call)
+            facts = CallFacts(contract=contract, arguments=arguments, resource=decided.resource, owner=decided.owner)
+            head = " · ".join(part for part in (f"{decided.id} {decided.tool}", decided.resource, title) if part)
+            told.append((head, explain(rules.policy, rules.caller, facts, decided.permit), decided.permit.terms))
+    return rules.policy, told
+
+
+def verdict_lines(
+    explanation: Explanation, policy: PinnedPolicy, terms: Terms | None = None, *, title: str = ""
+) -> RenderableType:
+    """The verdict, the rule that decided and where it stands, and why the others didn't.
+
+    Args:
+        explanation: What was found.
+        policy: That which decided.
+        terms: On which people are asked, where they are.
+        title: What it is about.
+    """
+    place = f" ({policy.name}:{explanation.line})" if explanation.line else ""
+    reason = f": {explanation.reason}" if explanation.reason else ""
+    lines = [styled(title, "bold")] if title else []
+    verdict = styled(explanation.verdict, _STYLES[explanation.verdict])
+    lines.append(Text.assemble(verdict, styled(f"  by {explanation.rule!r}{place}{reason}")))
+    if explanation.verdict == "ask" and terms:
+        lines.append(styled(f"     {_asked(terms)}"))
+    lines.append(styled(f"     the user's roles: {', '.join(explanation.roles) or 'none'}", "dim"))
+    near = {found.name for found in explanation.near[:MAX_NEAR]}
+    lines += [line for found in explanation.rules for line in _rule(found, policy, near=found.name in near)]
+    return Group(*lines)
+
+
+def _tool(served: App, question: Question) -> tuple[str, ToolContract]:
+    if question.agent and question.agent not in served.agents:
+        raise UsageFailed(f"--agent: no agent is named {question.agent!r}; {instead(question.agent, served.agents)}")
+    agents = [each for name, each in served.agents.items() if question.agent in {"", name}]
+    having = [(each.name, item.contract) for each in agents for item in each.tools if item.name == question.tool]
+    if not having:
+        known = [item.name for each in agents for item in each.tools]
+        raise UsageFailed(f"--tool: no tool is named {question.tool!r}; {instead(question.tool, known)}")
+    if len(having) > 1:
+        raise UsageFailed(
+            f"several agents have the tool {question.tool!r}; say which by --agent: {', '.join(n for n, _ in having)}"
+        )
+    return having[0]
+
+
+def _arguments(contract: ToolContract) -> list[str]:
+    return [name for name in names(contract.parameters) if "." not in name]
+
+
+def _written(record: Record, call: CallRecord) -> dict[str, JsonValue]:
+    """The arguments as the model wrote them."""
+    for turn in record.turns.values():
+        message = turn.result.message if turn.result else None
+        for block in message.calls() if message else ():
+            if block.id == call.decided.id and block.arguments is not None:
+                return dict(block.arguments)
+    return {}
+
+
+def _listed(calls: dict[str, CallRecord]) -> str:
+    ids = list(calls)
+    return f"calls {ids[0]} to {ids[-1]}" if len(ids) > 1 else f"call {ids[0]}" if ids else "no calls"
+
+
+def _asked(terms: Terms) -> str:
+    who = f"asked of {' or '.join(terms.roles)}" if terms.roles else _ANYBODY
+    people = f" ({', '.join(terms.approvers) or 'nobody has that role'})" if terms.roles else ""
+    starter = ", or of the starter" if terms.starter_may_approve else ""
+    end = "denied" if terms.at_deadline == "deny" else "ALLOWED"
+    return f"{who}{people}{starter}; after {duration_words(terms.deadline_ms)} without an answer it is {end}"
+
+
+def _rule(found: RuleFindings, policy: PinnedPolicy, *, near: bool) -> Iterator[Text]:
+    place = f"{policy.name}:{found.line}, " if found.line else ""
+    mark, style = ("→", "bold") if found.decided else ("~", "yellow") if near else (" ", "dim")
+    said = "; ".join(found.failed) or ("decided" if found.decided else "matches too, but didn't decide")
+    yield styled(f"  {mark} {found.name} ({place}{found.then}): {said}", style)
+    for remark in found.notes:
+        yield styled(f"      {remark}", "dim")

@@ -1,0 +1,257 @@
+"""What of a run waits for people: its clocks, the notices of it, and the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from tether import answers
+    from tether.answering import Refused, authorise, check, read_answer, repeated
+    from tether.approvals import Answer, Answered, OutcomeAnswer, Request
+    from tether.asking import DueKind, next_due, request_for
+    from tether.manifest import Manifest
+    from tether.model_records import DecidedCall
+    from tether.notices import Notice, NoticeKind
+    from tether.permits import Terms
+    from tether.start import RunInput
+    from tether.state import RunState
+    from tether.text import one_line
+    from tether.tool_records import EvaluateInput
+    from tether.workflows import calls
+
+
+class People:
+    """The requests of one run.
+
+    Args:
+        given: What the run was started with.
+        state: Changed by what people answer.
+        stir: Called when something has changed that the run may go on by.
+    """
+
+    def __init__(self, given: RunInput, state: RunState, stir: Callable[[], None]) -> None:
+        self._given = given
+        self._state = state
+        self._stir = stir
+        self._clocks: dict[str, asyncio.Task[None]] = {}
+        self._notices: set[asyncio.Task[None]] = set()
+        self._manifest: Manifest | None = None
+        self._environment = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a notice is on its way."""
+        return bool(self._notices)
+
+    def set_up(self, manifest: Manifest, environment: str) -> None:
+        """Begin: what was carried over from an earlier run of the chain waits on."""
+        self._manifest, self._environment = manifest, environment
+        for request in self._state.waiting:
+            self._start_clock(request.call)
+
+    def ask(self, call_id: str) -> None:
+        """Ask whether a call may be executed."""
+        permit = self._state.call(call_id).decided.permit
+        terms = (permit.terms if permit else None) or Terms()
+        self._ask(call_id, "approval", terms, permit.reason if permit else "")
+
+    def ask_outcome(self, call_id: str, terms: Terms) -> None:
+        """Ask what became of a call."""
+        self._ask(call_id, "outcome", terms, self._state.call(call_id).doubt)
+
+    def stop_clocks(self) -> None:
+        """Nothing is due any more: the run ends."""
+        for clock in self._clocks.values():
+            clock.cancel()
+        self._clocks.clear()
+
+    def check(self, model: type[Answer | OutcomeAnswer], given: Any) -> None:
+        """Refuse what may not answer; raised in a validator, it writes no event.
+
+        Raises:
+            ApplicationError: Its type is the refusal's kind, its details the refusal.
+        """
+        try:
+            answer = read_answer(model, given)
+            if repeated(self._state, answer) is None:
+                check(self._state, self._given.context, answer, _now_ms())
+        except Refused as refused:
+            _refuse(refused)
+
+    async def take(self, model: type[Answer | OutcomeAnswer], given: Any) -> Answered:
+        """Take an answer.
+
+        Raises:
+            ApplicationError: It may not answer, or its edited arguments can't be used; nothing has changed.
+        """
+        try:
+            answer = read_answer(model, given)
+            if known := repeated(self._state, answer):
+                return known
+            check(self._state, self._given.context, answer, _now_ms())
+            taken = await self._taken(answer)
+        except Refused as refused:
+            _refuse(refused)
+        self._stop_clock_of_settled()
+        self._stir()
+        return taken
+
+    async def signalled(self, model: type[Answer | OutcomeAnswer], given: Any) -> None:
+        """Take an answer that came as a signal; a refusal is counted and shown, since nobody waits for it."""
+        try:
+            await self.take(model, given)
+        except ApplicationError as error:
+            self._state.refused += 1
+            self._state.last_refusal = one_line(error.message, 500)
+            self._stir()
+
+    async def _taken(self, answer: Answer | OutcomeAnswer) -> Answered:
+        if isinstance(answer, OutcomeAnswer):
+            return answers.outcome_said(self._state, answer, _now_ms())
+        if answer.verdict == "deny":
+            return answers.denied(self._state, answer, _now_ms())
+        if answer.edits:
+            return await self._edited(answer)
+        return answers.approved(self._state, answer, _now_ms())
+
+    async def _edited(self, answer: Answer) -> Answered:
+        before = dict(self._state.call(answer.call).arguments)
+        decided = await self._evaluated(answer, {**before, **answer.edits})
+        request = check(self._state, self._given.context, answer, _now_ms())  # meanwhile another may have answered
+        changes = answers.changes_between(before, decided.arguments or {})
+        call = answers.edited(self._state, answer.call, decided)
+        permit = decided.permit
+        assert permit  # noqa: S101  what has none was refused
+        if permit.verdict == "allow" or self._suffices(answer, permit.terms, request):
+            return answers.approved(self._state, answer, _now_ms(), changes=changes)
+        terms = permit.terms or Terms()
+        contract = self._contract(call.decided.tool)
+        following = request_for(
+            "approval",
+            call,
+            contract,
+            self._given,
+            terms,
+            why=permit.reason,
+            reason=f"{request.reason} (edited by {answer.by.id if answer.by else ''})",
+            now_ms=_now_ms(),
+        )
+        taken = answers.revised(self._state, answer, _now_ms(), following)
+        self._restart_clock(answer.call)
+        self._notify("requested", following)
+        return taken
+
+    async def _evaluated(self, answer: Answer, arguments: dict[str, Any]) -> DecidedCall:
+        call = self._state.call(answer.call)
+        asked = EvaluateInput(
+            agent=self._given.agent,
+            call=answer.call,
+            tool=call.decided.tool,
+            arguments=arguments,
+            environment=self._environment,
+            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
+        )
+        try:
+            decided = await calls.evaluate(asked)
+        except ActivityError as error:
+            raise Refused("invalid_answer", f"the edited arguments can't be decided about: {error.cause}") from error
+        if decided.problem:
+            raise Refused("invalid_answer", decided.problem.message)
+        if decided.permit is None or decided.permit.verdict == "deny":
+            why = decided.permit.reason if decided.permit else "no decision was recorded"
+            raise Refused("invalid_answer", f"the policy denies the edited call: {why}")
+        return decided
+
+    def _suffices(self, answer: Answer, terms: Terms | None, request: Request) -> bool:
+        """Whether who edited a call may also allow it as it is now."""
+        edited = request.model_copy(update={"terms": terms or Terms(), "asked_ms": _now_ms()})
+        try:
+            authorise(edited, self._given.context, answer.by, _now_ms())
+        except Refused:
+            return False
+        return True
+
+    def _ask(self, call_id: str, kind: Any, terms: Terms, why: str) -> None:
+        call = self._state.call(call_id)
+        contract = self._contract(call.decided.tool)
+        request = request_for(
+            kind, call, contract, self._given, terms, why=why, reason=self._state.reason, now_ms=_now_ms()
+        )
+        answers.asked(self._state, call_id, request, acts=contract.effect != "read")
+        self._start_clock(call_id)
+        self._notify("requested", request)
+
+    def _contract(self, tool: str) -> Any:
+        contract = self._manifest.tool(tool) if self._manifest else None
+        assert contract  # noqa: S101  only decided calls of known tools are asked about
+        return contract
+
+    def _start_clock(self, call_id: str) -> None:
+        self._clocks[call_id] = asyncio.create_task(self._clock(call_id))
+
+    def _restart_clock(self, call_id: str) -> None:
+        self._clocks.pop(call_id).cancel()
+        self._start_clock(call_id)
+
+    def _stop_clock_of_settled(self) -> None:
+        waiting = {request.call for request in self._state.waiting}
+        for call_id in [call_id for call_id in self._clocks if call_id not in waiting]:
+            self._clocks.pop(call_id).cancel()
+
+    async def _clock(self, call_id: str) -> None:
+        """Remind, escalate, and at last take the policy's default."""
+        while (request := self._state.call(call_id).request) is not None:
+            due = next_due(request)
+            if (left := due.at_ms - _now_ms()) > 0:
+                await workflow.sleep(timedelta(milliseconds=left), summary=_waits(request, due.kind))
+            self._notify(due.kind, answers.due(self._state, call_id, due.kind, _now_ms()))
+            self._stir()
+        self._clocks.pop(call_id, None)
+
+    def _notify(self, kind: NoticeKind, request: Request) -> None:
+        info = workflow.info()
+        notice = Notice(
+            id=f"{info.first_execution_run_id}/{request.call}/{request.kind}/{request.revision}/{kind}/{request.reminders}",
+            kind=kind,
+            run=info.workflow_id,
+            agent=self._given.agent,
+            tenant=self._given.context.tenant,
+            request=request,
+            at_ms=_now_ms(),
+        )
+        sending = asyncio.create_task(_sent(notice))
+        self._notices.add(sending)
+        sending.add_done_callback(self._sent)
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._notices.discard(sending)
+        self._stir()
+
+
+def _waits(request: Request, until: DueKind) -> str:
+    """What the timeline says of a timer: nothing else stands on its row."""
+    what = {"reminder": "until a reminder", "escalated": "until it escalates", "expired": "until its deadline"}[until]
+    who = f" for {', '.join(request.roles)}" if request.roles else " for a person"
+    return one_line(f"{request.tool} ({request.call}) waits{who}, {what}")
+
+
+async def _sent(notice: Notice) -> None:
+    try:
+        await calls.notify(notice)
+    except ActivityError as error:
+        workflow.logger.warning("notice %s was not delivered: %s", notice.id, error.cause)
+
+
+def _refuse(refused: Refused) -> NoReturn:
+    refusal = refused.refusal
+    raise ApplicationError(refusal.message, refusal, type=refusal.kind, non_retryable=True) from None
+
+
+def _now_ms() -> int:
+    return round(workflow.now().timestamp() * 1000)
