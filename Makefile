@@ -15,7 +15,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench check-python clean constraints demo dev help lint test
+.PHONY: bench chaos check-python clean constraints demo dev help lint test
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ dev: $(VENV) ## Temporal server, Web UI and a worker with the sample agent, unti
 
 bench: $(VENV) ## Measure; ARGS=--smoke for the short run
 	@$(RUN) .venv/bin/python -m benchmarks $(ARGS)
+
+chaos: $(VENV) ## Kill 300 workers and judge what became of it; ARGS=--write for docs/reliability.md
+	@$(RUN) .venv/bin/python -m tests.chaos $(ARGS)
 
 constraints: build/uv/.stamp ## Pin everything anew in constraints.txt and deploy/*requirements.txt
 	@$(PIN) pyproject.toml --upgrade --all-extras --group build --group lint --group test --output-file build/constraints.txt
