@@ -17,7 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import history, latency, noise, recovery, replay, startup
+from benchmarks import history, latency, noise, policy, recovery, replay, startup
 from benchmarks.figures import Section
 from benchmarks.stand import Stand, stand
 
@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, _Benchmark] = {
     "replay": replay.measure,
     "recovery": recovery.measure,
     "startup": startup.measure,
+    "policy": policy.measure,
     "noise": noise.measure,
 }
 
