@@ -8,6 +8,7 @@ from playwright.async_api import Page
 
 from tests.e2e.browser import Chromium, browser, unpacked
 from tests.e2e.web_ui import WIDTH, Row, details_of, events_of, new_page, picture_of, size_of, timeline_of
+from tests.workflows.approving import FINANCE, start
 from tests.workflows.desk import agent, look_up
 from tether import tool
 from tether.testing.harness import Tether
@@ -78,4 +79,38 @@ async def test_the_timeline_tells_what_an_agent_did(tether: Tether, tether_serve
     width, height = size_of(picture)
     assert width == WIDTH
     assert height > 500
+    assert picture.stat().st_size > 10_000
+
+
+async def test_a_run_that_waits_for_a_person_reads_as_a_story(
+    tether: Tether, tether_server: DevServer, page: Page
+) -> None:
+    """The timeline tells who was waited for and until what, that it escalated, and that it was executed once allowed.
+
+    The picture, build/pictures/approval.png, is what a person has of it.
+    """
+    tether.script(calls("refund", order_id="1", cents=500), says("Refunded."))
+    run = await start(tether, escalate={"after": "1s", "to": "finance"})
+    while not any(request.escalated for request in await run.waiting()):
+        await asyncio.sleep(0.05)
+    await run.approve("c1", by=FINANCE)
+    await run.result()
+
+    timeline = await timeline_of(page, tether_server.ui, run.id, shows="tether:think • turn 2")
+    picture = await picture_of(page, "approval")
+
+    told = [text for text in timeline.texts if not text.startswith("tether:notify")]
+    assert told == [
+        "tether:setup • desk",
+        "tether:think • turn 1",
+        "refund (c1) waits for lead, until it escalates",
+        "refund (c1) waits for lead, finance, until its deadline",
+        "answer",
+        "refund • order:1",
+        "tether:think • turn 2",
+    ]
+    assert [text for text in timeline.texts if text.startswith("tether:notify")] == [
+        "tether:notify • requested: refund (c1)",
+        "tether:notify • escalated: refund (c1)",
+    ]
     assert picture.stat().st_size > 10_000
