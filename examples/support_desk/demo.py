@@ -1,6 +1,7 @@
 """`make demo`: the support desk gives money back, and its worker is killed in the middle of it.
 
-It starts all that it needs and leaves nothing behind. With a terminal it stays up for looking until Ctrl-C.
+It starts all that it needs and leaves nothing behind. At a terminal it asks there whether the refund may be made, and
+stays up for looking until Ctrl-C; elsewhere it allows the refund itself, as who started the run.
 Exit status: 0; 1 where the run did not complete or the refund was not issued exactly once; 130 if interrupted.
 """
 
@@ -16,6 +17,7 @@ from examples.support_desk.screen import Screen, attended
 from examples.support_desk.shop import Refund
 from examples.support_desk.stage import HEARTBEAT_SECONDS, Stage, stage
 from tether import Actor, AgentClient, RunHandle, RunResult, TetherError
+from tether.starters.cli.asking import Asker
 
 TASK = "ada@example.com writes that the teapot of order 1042 arrived broken. Refund what our policy allows."
 STARTER = Actor(id="you")
@@ -39,7 +41,7 @@ async def demo(screen: Screen) -> int:
         client = await AgentClient.connect(address=here.server.address)
         run = await client.start("support_desk", TASK, user="desk", key="ticket-77", by=STARTER)
         screen.tell(f"{run.id} started: {here.page_of(run.id)}")
-        async with asyncio.timeout(WITHIN_SECONDS):
+        async with asyncio.timeout(None if attended() else WITHIN_SECONDS):
             with screen.live():
                 result, key = await _watched(run, here, screen)
         status = _judge(result, key, here, screen)
@@ -53,7 +55,7 @@ async def demo(screen: Screen) -> int:
 async def _watched(run: RunHandle[Any], here: Stage, screen: Screen) -> tuple[RunResult, str]:
     """Follow the run to its end, and kill its worker on the way; its result, and the key of the refund begun then."""
     showing = [asyncio.create_task(_show_steps(run, screen)), asyncio.create_task(_show_state(run, screen))]
-    allowing = asyncio.create_task(_allow(run, screen))
+    allowing = asyncio.create_task(_ask(run, here, screen) if attended() else _allow(run, screen))
     result = asyncio.create_task(run.result())
     entered = asyncio.create_task(_refund_entered(here))
     key = ""
@@ -73,8 +75,21 @@ async def _watched(run: RunHandle[Any], here: Stage, screen: Screen) -> tuple[Ru
     return ended, key
 
 
+async def _ask(run: RunHandle[Any], here: Stage, screen: Screen) -> None:
+    """Ask who started the demo about what waits for a person, as `tether run` does."""
+    asker = Asker(run, STARTER, screen.console, asks=True, pause=screen.paused)
+    screen.tell(f"from another shell: export TEMPORAL_ADDRESS={here.server.address} TETHER_ACTOR={STARTER.id}")
+    with screen.beside(asker.aside):
+        try:
+            while True:
+                await asker.see(await run.waiting())
+                await asyncio.sleep(SHOW_EVERY)
+        finally:
+            await asker.close()
+
+
 async def _allow(run: RunHandle[Any], screen: Screen) -> None:
-    """Allow what waits for a person, as who started the demo: nobody has to sit at it."""
+    """Allow what waits for a person, as who started the demo: nobody sits at it."""
     while True:
         for request in await run.waiting():
             arguments = ", ".join(f"{name}={value!r}" for name, value in request.arguments.items())
@@ -123,6 +138,11 @@ def _judge(result: RunResult, key: str, here: Stage, screen: Screen) -> int:
     rows = [f"{refund.cents} cents for order {refund.order_id}, {refund.state}, key {refund.key}" for refund in refunds]
     ledger = f"{len(refunds)} refund{'s' * (len(refunds) != 1)}: {'; '.join(rows)}"
     screen.result(result, [("Ledger", ledger), ("Web UI", here.page_of(result.run))])
+    if attended() and result.succeeded and not (refunds or key):
+        screen.tell(
+            "Nobody allowed a refund, and none was made. Allow it to see a worker die in the middle of it.", "bold"
+        )
+        return 0
     wrong = []
     if not result.succeeded:
         wrong.append(f"the run did not complete: {result.why}")

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -20,13 +20,18 @@ def attended() -> bool:
 
 
 class Screen:
-    """Writes to standard output; plain lines where that is no terminal."""
+    """Writes to standard output; plain lines where that is no terminal.
+
+    Attributes:
+        console: What it writes to.
+    """
 
     def __init__(self) -> None:
-        self._console = console()
+        self.console = console()
         self._began = time.monotonic()
         self._live: Live | None = None
         self._last_state = ""
+        self._aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def heading(self, title: str, *lines: str) -> None:
         """Say what this is."""
@@ -59,14 +64,35 @@ class Screen:
         if not attended():
             yield
             return
-        with Live(console=self._console, transient=True, refresh_per_second=8) as live:
+        with Live(console=self.console, transient=True, refresh_per_second=8) as live:
             self._live = live
             try:
                 yield
             finally:
                 self._live = None
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Without the last line that changes: it would write over what is typed."""
+        if self._live:
+            self._live.stop()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._live.start()
+
+    @contextmanager
+    def beside(self, aside: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+        """Write within `aside`: a question may be open."""
+        self._aside = aside
+        try:
+            yield
+        finally:
+            self._aside = nullcontext
+
     def _print(self, *lines: RenderableType) -> None:
-        for line in lines:
-            self._console.print(line)
+        with self._aside():
+            for line in lines:
+                self.console.print(line)
         sys.stdout.flush()

@@ -2,6 +2,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tests.e2e.left_behind import processes_of
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "examples.support_desk.demo"]
+PATIENCE = 120.0
 
 pytestmark = pytest.mark.slow
 
@@ -79,14 +81,27 @@ def test_an_interrupted_demo_leaves_nothing_behind(folder: Path, by: signal.Sign
     assert processes_of(folder) == []
 
 
-def test_with_a_terminal_the_demo_stays_for_looking(folder: Path) -> None:
-    """With a terminal the demo stays up with its server until Ctrl-C, then ends as it would have without one."""
+@pytest.mark.parametrize(
+    ("answers", "ends"),
+    [
+        (["y"], "the refund was issued once"),
+        (["n", "Not for teapots."], "Nobody allowed a refund, and none was made"),
+    ],
+    ids=["allowed", "denied"],
+)
+def test_with_a_terminal_the_demo_asks_and_stays_for_looking(folder: Path, answers: list[str], ends: str) -> None:
+    """At a terminal a person decides about the refund; then the demo stays up with its server until Ctrl-C."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(DEMO, cwd=ROOT, env=environment(folder), stdin=theirs, stdout=theirs, stderr=theirs) as demo:
+    surroundings = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(DEMO, cwd=ROOT, env=surroundings, stdin=theirs, stdout=theirs, stderr=theirs) as demo:
         os.close(theirs)
-        shown = ""
-        while "Ctrl-C ends the demo" not in shown:
-            shown += os.read(ours, 65536).decode(errors="replace")
+        shown = read_until(ours, "Allow it?")
+        assert "1250" in shown
+        os.write(ours, f"{answers[0]}\n".encode())
+        for answer in answers[1:]:
+            shown += read_until(ours, "Why, for the model")
+            os.write(ours, f"{answer}\n".encode())
+        shown += read_until(ours, "Ctrl-C ends the demo")
         assert processes_of(folder)
         demo.send_signal(signal.SIGINT)
         with contextlib.suppress(OSError):  # how a terminal says on Linux that nobody has it open any more
@@ -94,6 +109,16 @@ def test_with_a_terminal_the_demo_stays_for_looking(folder: Path) -> None:
                 shown += more.decode(errors="replace")
     os.close(ours)
     assert demo.returncode == 0, shown
+    assert ends in shown
     assert "stopped and removed" in shown
     assert list(folder.iterdir()) == []
     assert processes_of(folder) == []
+
+
+def read_until(terminal: int, words: str) -> str:
+    """What is written up to these words."""
+    shown = ""
+    while words not in shown:
+        assert select.select([terminal], [], [], PATIENCE)[0], f"{words!r} was never written: {shown}"
+        shown += os.read(terminal, 65536).decode(errors="replace")
+    return shown
