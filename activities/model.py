@@ -145,7 +145,8 @@ class ModelActivities:
                 *(self._owners.owner_of(each.tool, agent, each.arguments, context) for each in owned if each.tool)
             )
             try:
-                found = await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms))
+                # A pause doesn't cut it off: the reply is billed, and another attempt would ask for another.
+                found = await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms), yields=False)
             except Interrupted as interruption:
                 call.cut_off(interruption, "the owner function of a tool")
             owners |= {each.decided.id: owner for each, owner in zip(owned, found, strict=True)}

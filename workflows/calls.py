@@ -35,7 +35,8 @@ with workflow.unsafe.imports_passed_through():
     )
 
 LONGEST_BACKOFF = timedelta(seconds=60)
-SETUP_TIMEOUT = timedelta(seconds=30)
+SETUP_TIMEOUT = timedelta(seconds=10)
+"""It only reads what is in memory; where its worker died, so long passes until another begins."""
 EVALUATE_TIMEOUT = timedelta(seconds=30)
 EVALUATE_WITHIN = timedelta(minutes=2)
 """A person waits for it."""

@@ -114,6 +114,43 @@ async def test_a_paused_tool_call_yields_and_goes_on_when_unpaused(tether: Tethe
     assert (result.succeeded, len(calls_made), step.attempts) == (True, 2, 1)
 
 
+async def test_a_pause_during_an_owner_function_asks_the_model_nothing_twice(tether: Tether) -> None:
+    """A reply is billed by the time owners are looked up: a pause then doesn't cut the attempt off."""
+    began, may_answer = asyncio.Event(), asyncio.Event()
+    here = asyncio.get_running_loop()
+
+    async def owner(order_id: str) -> str:
+        here.call_soon_threadsafe(began.set)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(may_answer.wait(), here))
+        return "u-1"
+
+    @tool(effect="read", owner=owner)
+    async def peek(order_id: str) -> str:
+        """Look at an order."""
+        return f"order {order_id}"
+
+    tether.script(calls("peek", order_id="1"), says("Done."))
+    run = await tether.start(agent(peek), "Look")
+    await began.wait()
+    execution = WorkflowExecution(workflow_id=run.id)
+    service, namespace = tether.client.workflow_service, tether.client.namespace
+    await service.pause_activity(PauseActivityRequest(namespace=namespace, execution=execution, type="tether:think"))
+    await until_beaten(tether, run.id)
+    may_answer.set()
+    result = await run.result()
+    assert (result.succeeded, result.turns, len(tether.wire.requests)) == (True, 2, 2)
+
+
+async def until_beaten(tether: Tether, run: str) -> None:
+    """Wait for a beat after this moment, which hears of a pause."""
+    async with asyncio.timeout(20):
+        beats = set()
+        while len(beats) < 3:
+            described = await tether.client.get_workflow_handle(run).describe()
+            beats |= {each.last_heartbeat_time.ToNanoseconds() for each in described.raw_description.pending_activities}
+            await asyncio.sleep(0.05)
+
+
 async def until_yielded(tether: Tether, run: str) -> None:
     """Wait until the paused attempt has ended."""
     async with asyncio.timeout(20):
