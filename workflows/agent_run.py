@@ -32,19 +32,18 @@ with workflow.unsafe.imports_passed_through():
     )
     from tether.permits import Terms
     from tether.plan import PLAN_OUTPUT_TOKENS
-    from tether.records import RUN_WORKFLOW, RunSettings, Segment, SetupInput, TranscriptRef
+    from tether.records import RUN_WORKFLOW, RunSettings, SetupInput
     from tether.result import RunResult
-    from tether.start import Carried, RunInput, unacceptable
+    from tether.start import RunInput, unacceptable
     from tether.state import Ending, RunState
-    from tether.text import cut
     from tether.tool_records import ToolInput
     from tether.view import CallView, RunView
     from tether.workflows import calls, display
+    from tether.workflows.inputs import contract_of, model_input, tool_input
     from tether.workflows.people import People
+    from tether.workflows.renewal import Renewal
 
 LONGEST_PAUSE_SECONDS = 30
-MAX_CARRIED_BYTES = 1536 * 1024
-MAX_CARRIED_ANSWER_BYTES = 64 * 1024
 
 
 @workflow.defn(name=RUN_WORKFLOW, sandboxed=False)
@@ -60,15 +59,13 @@ class AgentRun:
         carried = given.carried
         self._given = given
         self._state = carried.state if carried else _fresh(given)
-        self._segments = carried.segments if carried else ()
-        self._first_turn = self._state.turn + 1 if carried else 0
+        self._renewal = Renewal(given)
         self._limits: RunLimits | None = carried.limits if carried else None
         self._manifest: Manifest | None = None
         self._version = ""
         self._settings = RunSettings(attributes=False)
         self._flights: list[asyncio.Task[None]] = []
         self._stirred = False
-        self._too_large = False
         self._people = People(given, self._state, self._stir)
         self._shown = display.waiting_key(self._state.waiting)
 
@@ -222,7 +219,8 @@ class AgentRun:
         self._flights = [flight for flight in self._flights if not flight.done()]
         for flight in landed:
             flight.result()
-        self._too_large = self._too_large and not landed
+        if landed:
+            self._renewal.something_landed()
 
     async def _land(self) -> None:
         """Cancel what is in flight and wait for what becomes of it; withdraw what waits for people."""
@@ -238,13 +236,12 @@ class AgentRun:
                 flight.result()
 
     async def _plan(self) -> None:
-        state = self._state
-        given = self._model_input(0, PLAN_OUTPUT_TOKENS).model_copy(update={"repair": state.repair})
+        changes = {"repair": self._state.repair, "max_output_tokens": PLAN_OUTPUT_TOKENS}
+        given = self._model_input(0).model_copy(update=changes)
         await self._ask(given, plan=True)
 
     async def _think(self, turn: int, *, stop_only: bool = False) -> None:
-        _, limits = self._pinned()
-        given = self._model_input(turn, limits.max_tokens_per_step).model_copy(update={"stop_only": stop_only})
+        given = self._model_input(turn).model_copy(update={"stop_only": stop_only})
         await self._ask(given, plan=False)
 
     async def _ask(self, given: ModelInput, *, plan: bool) -> None:
@@ -303,66 +300,24 @@ class AgentRun:
 
     def _contract(self, call_id: str) -> ToolContract:
         manifest, _ = self._pinned()
-        contract = manifest.tool(self._state.call(call_id).decided.tool)
-        assert contract  # noqa: S101  only decided calls of known tools get here
-        return contract
+        return contract_of(self._state, manifest, call_id)
 
     def _tool_input(self, call_id: str) -> ToolInput:
-        state, call = self._state, self._state.call(call_id)
-        manifest, limits = self._pinned()
-        assert call.decided.permit  # noqa: S101  a call without one is never ready
-        return ToolInput(
-            agent=self._given.agent,
-            call=call_id,
-            turn=state.turn,
-            index=call.index,
-            arguments=call.arguments,
-            digest=call.decided.digest,
-            contract=self._contract(call_id).digest,
-            active_ms=limits.timeout_ms - state.counters.active_ms,
-            first_run=workflow.info().first_execution_run_id,
-            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
-            permit=call.decided.permit,
-            policy=manifest.policy.digest,
-            approval=call.approval,
-        )
+        return tool_input(self._given, self._state, *self._pinned(), call_id)
 
-    def _model_input(self, turn: int, max_output_tokens: int) -> ModelInput:
-        state = self._state
+    def _model_input(self, turn: int) -> ModelInput:
         _, limits = self._pinned()
-        return ModelInput(
-            agent=self._given.agent,
-            manifest=self._version,
-            turn=turn,
-            transcript=TranscriptRef(turns=state.turn, head=state.reached, segments=self._segments),
-            composed=state.composed,
-            next_call=state.counters.calls + 1,
-            max_output_tokens=max_output_tokens,
-            active_ms=limits.timeout_ms - state.counters.active_ms,
-            capped=limits.max_cost is not None,
-            failed=tuple(state.lost),
-        )
+        return model_input(self._given, self._state, limits, self._version, self._renewal.segments, turn)
 
     def _may_continue_as_new(self) -> bool:
-        """Whether the history is long enough, nothing is in flight, and what is carried over fits."""
-        info = workflow.info()
-        after = self._settings.continue_after
-        due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
+        """Whether it is due, and nothing is in flight."""
         resting = self._state.at_rest and not self._people.busy and workflow.all_handlers_finished()
-        return due and resting and not self._too_large and self._state.ending is None
+        return resting and self._state.ending is None and self._renewal.is_due(self._settings.continue_after)
 
     def _continue_as_new_if_due(self) -> None:
-        if not self._may_continue_as_new():
-            return
-        info = workflow.info()
-        _, limits = self._pinned()
-        segment = Segment(run_id=info.run_id, first=self._first_turn, last=self._state.turn)
-        self._state.answer = cut(self._state.answer, MAX_CARRIED_ANSWER_BYTES)
-        carried = Carried(segments=(*self._segments, segment), pinned_in=info.run_id, state=self._state, limits=limits)
-        following = self._given.model_copy(update={"carried": carried})
-        self._too_large = len(following.model_dump_json(exclude_defaults=True).encode()) > MAX_CARRIED_BYTES
-        if not self._too_large:
-            workflow.continue_as_new(following, memo=dict(workflow.memo()))
+        if self._may_continue_as_new():
+            _, limits = self._pinned()
+            self._renewal.continue_as_new(self._given, self._state, limits)
 
     def _ended(self) -> RunResult:
         assert self._state.ending  # noqa: S101  `_proceed` returns once there is one

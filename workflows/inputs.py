@@ -1,0 +1,70 @@
+"""What the activities of a run are given."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from tether.contract import ToolContract
+    from tether.limits import RunLimits
+    from tether.manifest import Manifest
+    from tether.model_records import ModelInput
+    from tether.records import Segment, TranscriptRef
+    from tether.start import RunInput
+    from tether.state import RunState
+    from tether.tool_records import ToolInput
+
+
+def contract_of(state: RunState, manifest: Manifest, call_id: str) -> ToolContract:
+    """The contract of the tool that a decided call is for."""
+    contract = manifest.tool(state.call(call_id).decided.tool)
+    assert contract  # noqa: S101  only calls of known tools are ever ready
+    return contract
+
+
+def tool_input(given: RunInput, state: RunState, manifest: Manifest, limits: RunLimits, call_id: str) -> ToolInput:
+    """What is given to execute a call, or to find out what became of it."""
+    call = state.call(call_id)
+    assert call.decided.permit  # noqa: S101  a call without one is never ready
+    return ToolInput(
+        agent=given.agent,
+        call=call_id,
+        turn=state.turn,
+        index=call.index,
+        arguments=call.arguments,
+        digest=call.decided.digest,
+        contract=contract_of(state, manifest, call_id).digest,
+        active_ms=limits.timeout_ms - state.counters.active_ms,
+        first_run=workflow.info().first_execution_run_id,
+        context=given.context.model_copy(update={"earlier": (), "run": ""}),
+        permit=call.decided.permit,
+        policy=manifest.policy.digest,
+        approval=call.approval,
+    )
+
+
+def model_input(
+    given: RunInput, state: RunState, limits: RunLimits, version: str, segments: tuple[Segment, ...], turn: int
+) -> ModelInput:
+    """What is given to ask the model for a turn.
+
+    Args:
+        given: The run's input.
+        state: Where it stands.
+        limits: What it may do.
+        version: Digest of its manifest.
+        segments: Which turns earlier runs of the chain hold.
+        turn: Which turn; 0 for the plan.
+    """
+    return ModelInput(
+        agent=given.agent,
+        manifest=version,
+        turn=turn,
+        transcript=TranscriptRef(turns=state.turn, head=state.reached, segments=segments),
+        composed=state.composed,
+        next_call=state.counters.calls + 1,
+        max_output_tokens=limits.max_tokens_per_step,
+        active_ms=limits.timeout_ms - state.counters.active_ms,
+        capped=limits.max_cost is not None,
+        failed=tuple(state.lost),
+    )

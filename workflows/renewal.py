@@ -1,0 +1,57 @@
+"""Continuing as new: when it is due, and what is carried over."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from tether.limits import RunLimits
+    from tether.records import Segment
+    from tether.start import Carried, RunInput
+    from tether.state import RunState
+    from tether.text import cut
+
+MAX_CARRIED_BYTES = 1536 * 1024
+MAX_CARRIED_ANSWER_BYTES = 64 * 1024
+
+
+class Renewal:
+    """The next run of the chain.
+
+    Args:
+        given: The input of the present run.
+
+    Attributes:
+        segments: Which turns the earlier runs of the chain hold.
+    """
+
+    def __init__(self, given: RunInput) -> None:
+        carried = given.carried
+        self.segments = carried.segments if carried else ()
+        self._first_turn = carried.state.turn + 1 if carried else 0
+        self._too_large = False
+
+    def is_due(self, after: int) -> bool:
+        """Whether the history is long enough, and what is carried over may fit.
+
+        Args:
+            after: How many events are enough; 0 leaves it to the server.
+        """
+        info = workflow.info()
+        due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
+        return due and not self._too_large
+
+    def something_landed(self) -> None:
+        """What is carried over may fit now, though it didn't."""
+        self._too_large = False
+
+    def continue_as_new(self, given: RunInput, state: RunState, limits: RunLimits) -> None:
+        """End this run with the next; returns where what is carried over is too large."""
+        run_id = workflow.info().run_id
+        segment = Segment(run_id=run_id, first=self._first_turn, last=state.turn)
+        state.answer = cut(state.answer, MAX_CARRIED_ANSWER_BYTES)
+        carried = Carried(segments=(*self.segments, segment), pinned_in=run_id, state=state, limits=limits)
+        following = given.model_copy(update={"carried": carried})
+        self._too_large = len(following.model_dump_json(exclude_defaults=True).encode()) > MAX_CARRIED_BYTES
+        if not self._too_large:
+            workflow.continue_as_new(following, memo=dict(workflow.memo()))
