@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tether.actors import Actor
 from tether.adapters.connection import connect
@@ -20,18 +18,17 @@ from tether.adapters.settings import Settings
 from tether.agent import Agent
 from tether.approvals import Answered, OutcomeVerdict
 from tether.context import ANONYMOUS, DEFAULT_ROLE, DEFAULT_TENANT
-from tether.errors import KeyConflict, TetherError
+from tether.errors import TetherError
 from tether.ids import full_run_id
 from tether.limits import LimitOverrides
 from tether.messages import Message
-from tether.records import RUN_WORKFLOW
 from tether.result import RunResult
-from tether.start import RequestMemo
 from tether.starters.failures import explained
 from tether.starters.handle import RunHandle
 from tether.starters.inbox import WaitingRequest, waiting_requests
 from tether.starters.listing import ListedState, RunListing, listing_of, query_for
-from tether.starters.request import REQUEST_MEMO, Request, request
+from tether.starters.request import request
+from tether.starters.starting import started
 
 __all__ = ["AgentClient", "RunHandle", "RunListing"]
 
@@ -158,12 +155,7 @@ class AgentClient:
         )
         client = await self.temporal()
         handle: RunHandle[Any] = RunHandle(client, asked.id, agent.output if isinstance(agent, Agent) else None)
-        try:
-            async with explained():
-                await self._start(client, asked)
-        except WorkflowAlreadyStartedError:
-            await _check_same(handle, asked)
-        return handle
+        return await started(client, asked, self._settings.task_queue, handle)
 
     async def run(self, agent: Agent | str, task: str, **options: Any) -> RunResult:
         """Start a run and wait for its end; options and errors are those of `start` and `RunHandle.result`."""
@@ -276,37 +268,8 @@ class AgentClient:
     async def _found(self, run: str, tenant: str) -> RunHandle[Any]:
         return RunHandle(await self.temporal(), full_run_id(run, tenant))
 
-    async def _start(self, client: Client, asked: Request) -> None:
-        await client.start_workflow(
-            RUN_WORKFLOW,
-            asked.input,
-            id=asked.id,
-            task_queue=self._settings.task_queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            memo={REQUEST_MEMO: asked.memo},
-            search_attributes=asked.search_attributes,
-            static_summary=asked.summary,
-            priority=asked.priority,
-        )
-
 
 @functools.cache
 def _let_threads_finish_at_exit() -> None:
     """Wait a moment at exit: a thread of Temporal's client that still returns a reply would abort the interpreter."""
     atexit.register(time.sleep, EXIT_SECONDS)
-
-
-async def _check_same(handle: RunHandle[Any], asked: Request) -> None:
-    """Whether the run that has this id was started by the same request.
-
-    Raises:
-        KeyConflict: It wasn't.
-    """
-    described = await handle.describe()
-    found: RequestMemo | None = await described.memo_value(REQUEST_MEMO, None, type_hint=RequestMemo)
-    if found is None or found.digest != asked.memo.digest:
-        raise KeyConflict(
-            f"run {asked.id!r} exists already, of another user or with another agent, task, earlier conversation or "
-            "limits; use another key, or ask the same again to find it"
-        )

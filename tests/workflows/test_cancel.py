@@ -144,7 +144,7 @@ async def test_a_pause_during_an_owner_function_asks_the_model_nothing_twice(tet
 async def until_beaten(tether: Tether, run: str) -> None:
     """Wait for a beat after this moment, which hears of a pause."""
     async with asyncio.timeout(20):
-        beats = set()
+        beats: set[int] = set()
         while len(beats) < 3:
             described = await tether.client.get_workflow_handle(run).describe()
             beats |= {each.last_heartbeat_time.ToNanoseconds() for each in described.raw_description.pending_activities}
