@@ -17,7 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import history, latency, noise, policy, recovery, replay, startup
+from benchmarks import answers, history, latency, noise, permitted, policy, recovery, replay, startup
 from benchmarks.figures import Section
 from benchmarks.stand import Stand, stand
 
@@ -36,6 +36,8 @@ BENCHMARKS: dict[str, _Benchmark] = {
     "recovery": recovery.measure,
     "startup": startup.measure,
     "policy": policy.measure,
+    "permitted": permitted.measure,
+    "answers": answers.measure,
     "noise": noise.measure,
 }
 
@@ -77,7 +79,7 @@ async def _measure(names: list[str], *, smoke: bool) -> list[Section]:
 
 def _print(console: Console, section: Section) -> None:
     table = Table(title=section.title, title_justify="left")
-    for head in ("", "Tether", "the loop", "figure", "goal", ""):
+    for head in section.head:
         table.add_column(head)
     for row in section.rows:
         table.add_row(*row.cells)

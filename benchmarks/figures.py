@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ class Row:
     Attributes:
         what: What was measured.
         tether: Tether's figure.
-        loop: The loop's, where there is one.
+        loop: The loop's, or that of whatever else it is compared with, where there is one.
         figure: The figure that a goal is set for, where there is one.
         goal: The goal in words.
         reached: Whether it was reached; None where there is no goal.
@@ -38,16 +39,28 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found."""
+    """What one benchmark found.
+
+    Attributes:
+        title: What was looked at.
+        rows: The figures.
+        notes: What has to be said of them.
+        columns: What is compared.
+    """
 
     title: str
     rows: Sequence[Row]
     notes: Sequence[str] = field(default=())
+    columns: tuple[str, str] = ("Tether", "the loop")
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What stands above the columns of a table."""
+        return ("", *self.columns, "figure", "goal", "")
 
     def markdown(self) -> str:
         """As a part of README.md."""
-        head = ("", "Tether", "the loop", "figure", "goal", "")
-        lines = [f"### {self.title}", "", _line(head), "|---|---|---|---|---|---|"]
+        lines = [f"### {self.title}", "", _line(self.head), "|---|---|---|---|---|---|"]
         lines += [_line(row.cells) for row in self.rows]
         lines += ["", *self.notes] if self.notes else []
         return "\n".join(lines)
@@ -68,6 +81,10 @@ class Sample:
     def median(self) -> float:
         """The one in the middle."""
         return statistics.median(self.values)
+
+    def percentile(self, percent: int) -> float:
+        """What so many of a hundred don't exceed: one of the values itself."""
+        return sorted(self.values)[math.ceil(len(self.values) * percent / 100) - 1]
 
     def told(self, digits: int = 1) -> str:
         """The median, with the least and the greatest where there are several."""

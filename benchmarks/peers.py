@@ -18,7 +18,10 @@ from pydantic import BaseModel
 
 from benchmarks.stopwatch import Stopwatch
 
-Kind = Literal["model", "stalling-model", "tether", "tether-split", "loop"]
+Served = Literal["tether", "tether-split", "all-allowed", "hundred-rules", "asking"]
+"""What Tether's workers serve; each has a task queue of that name."""
+
+Kind = Literal["model", "stalling-model", "loop"] | Served
 
 
 class Used(BaseModel):
@@ -60,13 +63,13 @@ async def main(kind: Kind, options: Options) -> None:
     match kind:
         case "model" | "stalling-model":
             await _serve_model(stalling=kind == "stalling-model", stop=stop)
-        case "tether" | "tether-split":
-            await _serve_tether(options, stopwatch, stop, split=kind == "tether-split")
         case "loop":
             from benchmarks.baseline import serve  # noqa: PLC0415  only this kind needs it
 
             _say(Ready())
             await serve(options.address, options.model_url, stopwatch, stop)
+        case _:
+            await _serve_tether(kind, options, stopwatch, stop)
     await answering
 
 
@@ -79,8 +82,8 @@ async def _serve_model(*, stalling: bool, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-async def _serve_tether(options: Options, stopwatch: Stopwatch, stop: asyncio.Event, *, split: bool) -> None:
-    from benchmarks.workload import APP  # noqa: PLC0415  only this kind needs it
+async def _serve_tether(kind: Served, options: Options, stopwatch: Stopwatch, stop: asyncio.Event) -> None:
+    from benchmarks.apps import APPS  # noqa: PLC0415  only these kinds need it
     from tether.adapters.connection import connect  # noqa: PLC0415
     from tether.adapters.providers.openai_chat import OpenAIChat  # noqa: PLC0415
     from tether.adapters.settings import Settings  # noqa: PLC0415
@@ -93,21 +96,21 @@ async def _serve_tether(options: Options, stopwatch: Stopwatch, stop: asyncio.Ev
         with stopwatch.running():
             return await complete(provider, request, on_delta)
 
-    queue = "split" if split else "tether"
+    split = kind == "tether-split"
     settings = Settings().model_copy(
         update={
             "openai_api_key": None,
             "openai_base_url": options.model_url,
             "heartbeat": options.heartbeat,
-            "task_queue": queue,
-            "model_queue": "split-models" if split else "",
-            "tool_queue": "split-tools" if split else "",
+            "task_queue": kind,
+            "model_queue": f"{kind}-models" if split else "",
+            "tool_queue": f"{kind}-tools" if split else "",
         }
     )
     with patch.object(OpenAIChat, "complete", timed):
         client = await connect(address=options.address)
         _say(Ready())
-        await run_worker(APP, settings, client, stop=stop)
+        await run_worker(APPS[kind], settings, client, stop=stop)
 
 
 async def _answer(stopwatch: Stopwatch, stop: asyncio.Event) -> None:

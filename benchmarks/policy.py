@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable
 
 from pydantic import JsonValue
 
 from benchmarks.figures import Row, Sample, Section
+from benchmarks.rules import RULES, last_of_many
 from benchmarks.stand import Stand
 from tether import tool
 from tether.policy.permit import Caller, CallFacts, permit
-from tether.policy.rules import Policy, Rule, When
+from tether.policy.rules import Policy
 
-RULES = 100
 GOAL_US = 50.0
 BROKEN_US = 1_000.0
 """No noise explains a decision that takes a millisecond."""
@@ -29,18 +28,12 @@ async def tool_19(order_id: str, cents: int) -> str:
 
 async def measure(_here: Stand, *, smoke: bool) -> Section:
     """Decide by a policy of many tools, and by one whose every rule is about the tool that is called."""
-    times = 3 if smoke else 15
+    times, called = 3 if smoke else 15, tool_19.name
     rows = [
-        _row("a call of one of 20 tools", _policy(lambda number: f"tool_{number % TOOLS}"), times),
-        _row("every rule about that tool, each with a condition", _policy(lambda _: "tool_19"), times),
+        _row("a call of one of 20 tools", last_of_many(called, "cents", lambda n: f"tool_{n % TOOLS}"), times),
+        _row("every rule about that tool, each with a condition", last_of_many(called, "cents"), times),
     ]
     return Section("Policy", rows, ["The last rule decides in both: all before it are looked at and don't match."])
-
-
-def _policy(named: Callable[[int], str]) -> Policy:
-    conditions = When(args={"cents": {"less_than": 0}})
-    rules = [Rule(name=f"rule {n}", tool=named(n), when=conditions, then="deny") for n in range(RULES - 1)]
-    return Policy(rules=[*rules, Rule(name="last", tool="tool_19", then="allow")])
 
 
 def _row(what: str, policy: Policy, times: int) -> Row:

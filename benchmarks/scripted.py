@@ -1,9 +1,13 @@
-"""What the scripted model says in workload A. Apart from the workload, so that no worker has to import the fake."""
+"""What the scripted model says in workload A, and where leave is asked.
+
+Apart from the workload, so that no worker has to import the fake.
+"""
 
 from __future__ import annotations
 
 import re
 
+from benchmarks.apps import WITH_LEAVE, pay
 from benchmarks.workload import SAID, look_up
 from tether.testing.wire import Answer, Reply, Request, ScriptedCall, Stall
 
@@ -21,7 +25,8 @@ def answer(request: Request) -> Reply:
     turn = 1 + _last_turn(request.body)
     if turn >= turns:
         return Reply(text=f"{SAID} That was all.")
-    return Reply(text=SAID, calls=(ScriptedCall(look_up.name, {"record": turn}, id=f"call_{turn}"),))
+    called = pay if asked[0].endswith(WITH_LEAVE.encode()) else look_up
+    return Reply(text=SAID, calls=(ScriptedCall(called.name, {"record": turn}, id=f"call_{turn}"),))
 
 
 class Stalling:

@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.baseline import CALL_MODEL, QUEUE, Loop
-from benchmarks.peers import Kind, Options, Ready, Used
+from benchmarks.peers import Kind, Options, Ready, Served, Used
 from benchmarks.workload import AGENT, limits, task
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
@@ -26,7 +26,7 @@ from tether.records import THINK
 from tether.starters.client import AgentClient
 from tether.workers.dev import DevServer
 
-Subject = Literal["tether", "tether-split", "loop"]
+Subject = Served | Literal["loop"]
 _LONGEST_LINE = 1 << 24
 _PATIENCE = 60.0
 """Seconds that a run may take, and one more for each of its turns, before it counts as stuck."""
@@ -141,15 +141,27 @@ class Stand:
         url = (model or self.model).url
         return await Peer.start(subject, Options(address=self.address, model_url=url, heartbeat=heartbeat))
 
+    @asynccontextmanager
+    async def serving(self, *subjects: Subject) -> AsyncIterator[None]:
+        """A warm worker for each subject."""
+        async with AsyncExitStack() as stack:
+            for subject, worker in zip(subjects, await asyncio.gather(*map(self.worker, subjects)), strict=True):
+                self.workers[subject] = worker
+                stack.push_async_callback(worker.stop)
+                stack.callback(self.workers.pop, subject)
+            for subject in subjects:
+                await self.run(subject, 3)
+                await self.workers[subject].used()
+            yield
+
     async def start(self, subject: Subject, turns: int, name: str = "") -> WorkflowHandle[Any, Any]:
         """Start A(turns), by a name of its own where the scripted model must know it again."""
         if subject == "loop":
             return await self._plain.start_workflow(
                 Loop.run, task(turns, name), id=f"loop/{uuid.uuid4()}", task_queue=QUEUE
             )
-        queue = "split" if subject == "tether-split" else "tether"
-        agents = AgentClient(self.client, settings=Settings().model_copy(update={"task_queue": queue}))
-        run = await agents.start(AGENT, task(turns, name), limits=limits(turns))
+        agents = AgentClient(self.client, settings=Settings().model_copy(update={"task_queue": subject}))
+        run = await agents.start(AGENT.name, task(turns, name), limits=limits(turns))
         return self.client.get_workflow_handle(run.id)
 
     async def run(self, subject: Subject, turns: int) -> Ran:
@@ -194,12 +206,7 @@ async def stand(*subjects: Subject) -> AsyncIterator[Stand]:
         client = await connect(address=server.address)
         plain = await Client.connect(server.address, data_converter=pydantic_data_converter)
         made = Stand(server.address, client, plain, model)
-        for subject in subjects:
-            made.workers[subject] = await made.worker(subject)
-            stack.push_async_callback(made.workers[subject].stop)
-        for subject in subjects:
-            await made.run(subject, 3)
-            await made.workers[subject].used()
+        await stack.enter_async_context(made.serving(*subjects))
         yield made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tether import Agent, App, tool
+from tether import Agent, tool
 from tether.limits import LimitOverrides
 
 MODEL = "gpt-5.2"
@@ -25,7 +25,6 @@ async def look_up(record: int) -> str:
 
 
 AGENT = Agent(name="clerk", instructions=INSTRUCTIONS, models=f"openai-chat:{MODEL}", tools=[look_up], plan=False)
-APP = App(agents=[AGENT])
 
 
 def task(turns: int, name: str = "") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from contextlib import suppress
 
 from pydantic import ValidationError
@@ -22,6 +24,9 @@ from tether.tool_records import (
     ToolInput,
     ToolResult,
 )
+
+MAX_PINNED = 64
+"""How many different manifests are kept ready."""
 
 _ENDED: dict[EventKind, RunStatus] = {
     "run_completed": "completed",
@@ -112,8 +117,14 @@ def _closed(record: Record, event: RunEvent) -> None:
     elif isinstance(given, EvaluateInput):
         _evaluated(record, event, given)
     elif event.kind == "done" and record.names[key] == SETUP:
-        pinned = SetupResult.model_validate(event.data)
+        pinned = _pinned(json.dumps(event.data))
         record.manifest, record.version, record.settings = pinned.manifest, pinned.digest, pinned.settings
+
+
+@functools.lru_cache(maxsize=MAX_PINNED)
+def _pinned(written: str) -> SetupResult:
+    """What a run is pinned to; one object for all runs that are pinned to the same, so that it is made ready once."""
+    return SetupResult.model_validate_json(written)
 
 
 def _model_closed(record: Record, event: RunEvent, given: ModelInput, *, planning: bool) -> None:

@@ -63,6 +63,7 @@ class AgentRun:
         self._limits: RunLimits | None = carried.limits if carried else None
         self._manifest: Manifest | None = None
         self._version = ""
+        self._policy = ""
         self._settings = RunSettings(attributes=False)
         self._flights: list[asyncio.Task[None]] = []
         self._stirred = False
@@ -158,6 +159,7 @@ class AgentRun:
             self._state.ending = progress.ending_of(calls.model_failure(error, ()).error)
             return
         self._manifest, self._version, self._settings = pinned.manifest, pinned.digest, pinned.settings
+        self._policy = pinned.manifest.policy.digest
         self._people.set_up(pinned.manifest, pinned.settings.environment)
         if self._limits is None:
             self._limits = pinned.manifest.limits.changed(given.limits)
@@ -303,7 +305,8 @@ class AgentRun:
         return contract_of(self._state, manifest, call_id)
 
     def _tool_input(self, call_id: str) -> ToolInput:
-        return tool_input(self._given, self._state, *self._pinned(), call_id)
+        manifest, limits = self._pinned()
+        return tool_input(self._given, self._state, manifest, limits, self._policy, call_id)
 
     def _model_input(self, turn: int) -> ModelInput:
         _, limits = self._pinned()

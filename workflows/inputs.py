@@ -22,8 +22,19 @@ def contract_of(state: RunState, manifest: Manifest, call_id: str) -> ToolContra
     return contract
 
 
-def tool_input(given: RunInput, state: RunState, manifest: Manifest, limits: RunLimits, call_id: str) -> ToolInput:
-    """What is given to execute a call, or to find out what became of it."""
+def tool_input(
+    given: RunInput, state: RunState, manifest: Manifest, limits: RunLimits, policy: str, call_id: str
+) -> ToolInput:
+    """What is given to execute a call, or to find out what became of it.
+
+    Args:
+        given: The run's input.
+        state: Where it stands.
+        manifest: What it is pinned to.
+        limits: What it may do.
+        policy: Digest of the manifest's policy: working it out takes longer than all the rest.
+        call_id: Which call.
+    """
     call = state.call(call_id)
     assert call.decided.permit  # noqa: S101  a call without one is never ready
     return ToolInput(
@@ -38,7 +49,7 @@ def tool_input(given: RunInput, state: RunState, manifest: Manifest, limits: Run
         first_run=workflow.info().first_execution_run_id,
         context=given.context.model_copy(update={"earlier": (), "run": ""}),
         permit=call.decided.permit,
-        policy=manifest.policy.digest,
+        policy=policy,
         approval=call.approval,
     )
 
