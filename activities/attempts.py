@@ -116,6 +116,15 @@ class Attempt:
         """
         return await self._beats.run(work, deadline_ms, yields=yields)
 
+    async def outlast(self, work: Awaitable[T], *, stopping: bool) -> T | None:
+        """Wait while beating for the end of what was cut off; None where it doesn't end within the heartbeat timeout.
+
+        Args:
+            work: Waits for that end.
+            stopping: Whether this worker stops, and there is no more than a moment.
+        """
+        return await self._beats.outlast(work, stopping=stopping)
+
     async def again(self, error: RunError, *, after: float | None = None, nothing_done: bool = False) -> NoReturn:
         """Fail so that Temporal makes another attempt.
 

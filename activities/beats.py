@@ -28,6 +28,12 @@ BEATS_PER_TIMEOUT = 4
 LONGEST_BEAT_SECONDS = 5.0
 FENCE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
 DEFAULT_PATIENCE_SECONDS = 5.0
+STOP_SECONDS = 1.0
+"""How long a worker that stops waits for what it has cut off: it has waited for it while it drained."""
+REPORT_SECONDS = 2.0
+"""What is left of the server's own time for an attempt, in which its end is reported."""
+SERVER: frozenset[Why] = frozenset({"cancelled", "paused"})
+"""What the server may ask for; that an attempt is superseded or its worker stops is always heeded."""
 
 
 class Interrupted(Exception):
@@ -58,6 +64,9 @@ class Beats:
         self._record = record
         self._token = info.task_token
         self._timeout = info.heartbeat_timeout
+        self._patience = self._timeout.total_seconds() if self._timeout else DEFAULT_PATIENCE_SECONDS
+        self._closes = info.start_to_close_timeout
+        self._begun = time.monotonic()
         self._beating = asyncio.Lock()
 
     async def fence(self) -> Why | None:
@@ -80,8 +89,7 @@ class Beats:
         Raises:
             Interrupted: It was cut off; `deadline`: it took too long, come back later.
         """
-        patience = self._timeout.total_seconds() if self._timeout else DEFAULT_PATIENCE_SECONDS
-        return await self._run(work, round(patience * 1000), yields=True, told=False)
+        return await self._run(work, round(self._patience * 1000), heeds=SERVER, told=False)
 
     async def run(self, work: Awaitable[T], deadline_ms: int, *, yields: bool) -> T:
         """Do the work while beating; stop it at its deadline, or when the server says so.
@@ -95,7 +103,26 @@ class Beats:
             Interrupted: It was cut off.
         """
         self._tell_sdk()
-        return await self._run(work, deadline_ms, yields=yields, told=True)
+        return await self._run(work, deadline_ms, heeds=SERVER if yields else SERVER - {"paused"}, told=True)
+
+    async def outlast(self, work: Awaitable[T], *, stopping: bool) -> T | None:
+        """Wait while beating for the end of what was cut off; None where it doesn't end in time.
+
+        That is the heartbeat timeout: so long the server would wait for a worker that is silent, so long a run that
+        ends waits for what is in flight, and so much its own time for an attempt leaves beyond the deadline.
+
+        Args:
+            work: Waits for that end.
+            stopping: Whether this worker stops.
+        """
+        seconds = STOP_SECONDS if stopping else self._patience
+        if self._closes:
+            spent = time.monotonic() - self._begun
+            seconds = min(seconds, self._closes.total_seconds() - spent - REPORT_SECONDS)
+        try:
+            return await self._run(work, round(seconds * 1000), heeds=frozenset(), told=True)
+        except Interrupted:
+            return None
 
     async def leave(self) -> None:
         """Leave the record for the next attempt."""
@@ -106,11 +133,11 @@ class Beats:
         except RPCError as error:
             activity.logger.warning("the record of a failed attempt could not be left: %s", error.message)
 
-    async def _run(self, work: Awaitable[T], deadline_ms: int, *, yields: bool, told: bool) -> T:
+    async def _run(self, work: Awaitable[T], deadline_ms: int, *, heeds: frozenset[Why], told: bool) -> T:
         task = asyncio.ensure_future(work)
-        ticker = asyncio.create_task(self._tick(yields=yields, told=told))
+        ticker = asyncio.create_task(self._tick(heeds, told=told))
         try:
-            await _first_of(task, ticker, deadline_ms, yields=yields)
+            await _first_of(task, ticker, deadline_ms, heeds)
             if task.done():
                 return task.result()
             raise Interrupted(ticker.result() if ticker.done() else "deadline")
@@ -121,7 +148,7 @@ class Beats:
                 with suppress(asyncio.CancelledError, Exception):
                     await asyncio.wait({task}, timeout=1)
 
-    async def _tick(self, *, yields: bool, told: bool) -> Why:
+    async def _tick(self, heeds: frozenset[Why], *, told: bool) -> Why:
         interval = LONGEST_BEAT_SECONDS
         if self._timeout:
             interval = min(LONGEST_BEAT_SECONDS, self._timeout.total_seconds() / BEATS_PER_TIMEOUT)
@@ -137,7 +164,7 @@ class Beats:
                 continue  # the server is away: the next beat tells, or the server's own timeout does
             if told:
                 self._tell_sdk()
-            if why == "cancelled" or (why and yields):
+            if why and why in heeds:
                 return why
 
     def _tell_sdk(self) -> None:
@@ -159,7 +186,9 @@ class Beats:
         return "paused" if reply.activity_paused or reply.activity_reset else None
 
 
-async def _first_of(task: asyncio.Future[T], ticker: asyncio.Task[Why], deadline_ms: int, *, yields: bool) -> None:
+async def _first_of(
+    task: asyncio.Future[T], ticker: asyncio.Task[Why], deadline_ms: int, heeds: frozenset[Why]
+) -> None:
     """Wait until the work is done, the server wants it stopped, or its time is over."""
     waited: set[asyncio.Future[Any]] = {task, ticker}
     over = time.monotonic() + max(0, deadline_ms) / 1000
@@ -169,7 +198,7 @@ async def _first_of(task: asyncio.Future[T], ticker: asyncio.Task[Why], deadline
             await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError as error:
             why = _why_cancelled()
-            if why != "paused" or yields:
+            if why in heeds or why not in SERVER:
                 raise Interrupted(why) from error
             if current := asyncio.current_task():
                 current.uncancel()

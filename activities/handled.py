@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import JsonValue
 from temporalio import activity
 
+from tether.errors import ToolError
 from tether.ports import HandlerRunner
+from tether.text import one_line, valid_unicode
 from tether.tools import Tool, ToolContext
 from tether.values import carriable
 
@@ -39,14 +45,41 @@ class Function(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a function ended, whether or not somebody still waited for it.
+
+    Attributes:
+        returned: What it returned.
+        raised: What it raised instead: CancelledError where it let itself be stopped.
+    """
+
+    returned: Any = None
+    raised: BaseException | None = None
+
+
 class Handled:
-    """A user's function with its context, on the thread or loop where it belongs."""
+    """A user's function with its context, on the thread or loop where it belongs.
+
+    It may outlive the call: a thread can't be stopped, and a coroutine may swallow its cancellation.
+    """
 
     def __init__(self, handlers: HandlerRunner, function: Function, context: ToolContext[Any]) -> None:
         self._handlers = handlers
         self._function = function
         self._context = context
         self._reserved = False
+        self._ended: Future[Ended] | None = None
+
+    @property
+    def called(self) -> bool:
+        """Whether the function was called."""
+        return self._ended is not None
+
+    @property
+    def still_runs(self) -> bool:
+        """Whether it was called, and nobody knows that it has ended."""
+        return self._ended is not None and not self._ended.done()
 
     async def ready(self) -> None:
         """Wait for a place to run; async functions need none."""
@@ -68,10 +101,57 @@ class Handled:
             Exception: Whatever it raises.
         """
         bound = self._function.bound(self._context, arguments)
+        self._ended = Future()
         if self._function.is_async:
-            return await self._handlers.run_async(bound)
+            return await self._handlers.run_async(_noted_async(bound, self._ended))
         self._reserved = False
-        return await self._handlers.run_sync(bound)
+        return await self._handlers.run_sync(_noted(bound, self._ended))
+
+    async def end(self) -> Ended:
+        """Wait until it has really ended; cancelling this leaves it alone."""
+        assert self._ended is not None  # noqa: S101  it was called
+        if not self._ended.done():
+            here, came = asyncio.get_running_loop(), asyncio.Event()
+            self._ended.add_done_callback(lambda _: _wake(here, came))
+            await came.wait()
+        return self._ended.result()
+
+
+def _noted(function: Callable[[], Any], ended: Future[Ended]) -> Callable[[], Any]:
+    def call() -> Any:
+        try:
+            returned = function()
+        except BaseException as error:
+            ended.set_result(Ended(raised=error))
+            raise
+        ended.set_result(Ended(returned))
+        return returned
+
+    return call
+
+
+def _noted_async(function: Callable[[], Awaitable[Any]], ended: Future[Ended]) -> Callable[[], Awaitable[Any]]:
+    async def call() -> Any:
+        try:
+            returned = await function()
+        except BaseException as error:
+            ended.set_result(Ended(raised=error))
+            raise
+        ended.set_result(Ended(returned))
+        return returned
+
+    return call
+
+
+def _wake(loop: asyncio.AbstractEventLoop, came: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the worker has stopped meanwhile: nobody waits
+        loop.call_soon_threadsafe(came.set)
+
+
+def described(raised: BaseException) -> str:
+    """What a function raised, in a line."""
+    text = one_line(valid_unicode(str(raised)), 2_000) or "no message"
+    return text if isinstance(raised, ToolError) else f"{type(raised).__name__}: {text}"
 
 
 def written(tool: Tool, returned: Any) -> JsonValue:

@@ -20,6 +20,10 @@ PATIENCE_SECONDS = 10.0
 MAX_OWNER_BYTES = 1_000
 
 
+class _NoId(Exception):
+    """A function returned something else than an id or None."""
+
+
 class Owners:
     """Resolves owners before calls are decided.
 
@@ -34,8 +38,10 @@ class Owners:
         self._resources = resources
         self._patience = patience
 
-    async def owner_of(self, tool: Tool, agent: Agent, arguments: dict[str, JsonValue], context: RunContext) -> str:
-        """The id of whoever owns what a call is about; empty where nobody does or nobody can say.
+    async def owner_of(
+        self, tool: Tool, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
+    ) -> str | None:
+        """The id of whoever owns what a call is about; empty where nobody does, None where that can't be found out.
 
         Args:
             tool: The tool.
@@ -47,13 +53,18 @@ class Owners:
             return tool.contract.owner_of(arguments)
         try:
             async with asyncio.timeout(self._patience):
-                owner = await self._resolved(tool.owner, agent, arguments, context)
+                return _id_of(await self._resolved(tool.owner, agent, arguments, context))
         except TimeoutError:
-            return _unresolved(tool, f"did not answer within {self._patience:g} s")
-        except Exception as error:  # noqa: BLE001  the user's own code; what nobody owns is not the user's
+            why = f"did not answer within {self._patience:g} s"
+        except _NoId as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001  the user's own code; what it doesn't say is not known
             activity.logger.warning("the owner function of tool %s raised", tool.name, exc_info=True)
-            return _unresolved(tool, f"raised {type(error).__name__}")
-        return _read(tool, owner)
+            why = f"raised {type(error).__name__}"
+        activity.logger.warning(
+            "whose is what a call of tool %s is about could not be found out: its owner function %s", tool.name, why
+        )
+        return None
 
     async def _resolved(
         self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
@@ -67,15 +78,12 @@ class Owners:
             handled.leave()
 
 
-def _read(tool: Tool, owner: Any) -> str:
+def _id_of(owner: Any) -> str:
+    if owner is None:
+        return ""
     if isinstance(owner, bool) or not isinstance(owner, (str, int)):
-        return _unresolved(tool, "knows of none" if owner is None else f"returned {type(owner).__name__}, not an id")
+        raise _NoId(f"returned {type(owner).__name__}, not an id")
     named = valid_unicode(str(owner))
     if utf8_size(named) > MAX_OWNER_BYTES:
-        return _unresolved(tool, f"returned an id of over {MAX_OWNER_BYTES:,} bytes")
+        raise _NoId(f"returned an id of over {MAX_OWNER_BYTES:,} bytes")
     return named
-
-
-def _unresolved(tool: Tool, why: str) -> str:
-    activity.logger.warning("nobody owns what a call of tool %s is about: its owner function %s", tool.name, why)
-    return ""

@@ -76,6 +76,9 @@ class ReconcileActivities:
         match said:
             case Happened():
                 return search.happened(tool, said)
+            case DidNotHappen() if given.still_runs:
+                why = f"{tool.name}'s reconcile found nothing, but what still runs may yet do it"
+                return search.unknown(manifest, why)
             case DidNotHappen():
                 return ReconcileResult(verdict="did_not", spent=search.attempt.spent)
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -11,8 +12,8 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 
 from tether.activities.attempts import Attempt
-from tether.activities.beats import Interrupted
-from tether.activities.handled import PROGRAMMING_ERRORS, Handled, written
+from tether.activities.beats import Interrupted, Why
+from tether.activities.handled import PROGRAMMING_ERRORS, Ended, Handled, described, written
 from tether.agent import Agent
 from tether.changes import note_of
 from tether.contract import EffectState
@@ -22,7 +23,6 @@ from tether.permitted import unmet
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
 from tether.schema import InvalidArguments
-from tether.text import one_line, valid_unicode
 from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool, ToolContext
 from tether.values import heard
@@ -64,14 +64,15 @@ class ToolActivities:
         given = self._client.data_converter.payload_converter.from_payload(arguments[0].payload, ToolInput)
         attempt = Attempt(self._client)
         tool = await self._tool(info.activity_type, given, attempt)
-        execution = _Execution(tool, given, attempt, self._clock)
+        execution = _Execution(tool, given, attempt, self._clock, worker=self._client.identity)
         handler = self._handler(tool, given, attempt)
         try:
             value = await execution.result_of(handler)
         finally:
             handler.leave()
         note = note_of(given.approval, tool.contract.sensitive)
-        result = ToolResult(value=value, content=content_id(heard(note, value)), note=note, spent=attempt.spent)
+        content = content_id(heard(note, value))
+        result = ToolResult(value=value, content=content, note=note, spent=attempt.spent, late_ms=execution.late_ms)
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
         return result
@@ -99,14 +100,24 @@ class ToolActivities:
 
 
 class _Execution:
-    """One attempt of one call, and what its end means for the tool's effect."""
+    """One attempt of one call, and what its end means for the tool's effect.
 
-    def __init__(self, tool: Tool, given: ToolInput, attempt: Attempt, clock: Callable[[], float]) -> None:
+    Attributes:
+        late_ms: How long after it was cut off the handler returned nevertheless.
+    """
+
+    def __init__(
+        self, tool: Tool, given: ToolInput, attempt: Attempt, clock: Callable[[], float], *, worker: str
+    ) -> None:
         self._tool = tool
         self._contract = tool.contract
         self._given = given
         self._attempt = attempt
         self._clock = clock
+        self._worker = worker
+        self.late_ms = 0
+        self._still_runs = self._final = False
+        self._besides = ""
         self._fenced = self._contract.effect in {"keyed", "unsafe"}
         self._entered = False
         self._acted = self._acted_before = bool(attempt.failed)
@@ -128,21 +139,62 @@ class _Execution:
                 await self._attempt.enter()
                 self._entered = True
             self._acted = True
-            returned = await self._attempt.run(
-                handler(self._given.arguments), deadline_ms, yields=self._contract.effect != "unsafe"
-            )
+            returned = await self._returned(handler, deadline_ms)
         except Interrupted as interruption:
             await self._interrupted(interruption)
         except InvalidArguments as error:
             self._acted = self._acted_before
             self._told(ErrorKind.INVALID_ARGUMENTS, f"invalid arguments for {self._tool.name}: {error}")
         except ToolError as error:
-            await self._failed(error, certain=error.effect == "none", transient=error.retry)
+            await self._failed(error, certain=self._did_nothing(error), transient=error.retry)
         except Exception as error:  # noqa: BLE001  the user's own code; what it means is decided here
-            certain = isinstance(error, self._tool.no_effect_on)
+            certain = self._did_nothing(error)
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
         return written(self._tool, returned)
+
+    async def _returned(self, handler: Handled, deadline_ms: int) -> Any:
+        """What the handler returns: in time, or late where that decides what became of its effect."""
+        yields = self._contract.effect != "unsafe"
+        try:
+            return await self._attempt.run(handler(self._given.arguments), deadline_ms, yields=yields)
+        except Interrupted as interruption:
+            cut_off = time.monotonic()
+            ended = await self._outlived(handler, interruption.why)
+            if ended is None or isinstance(ended.raised, asyncio.CancelledError):
+                raise
+            if ended.raised is None:
+                self.late_ms = max(1, round((time.monotonic() - cut_off) * 1000))
+                activity.logger.warning(
+                    "tool %s returned %s ms after it was cut off (%s)", self._tool.name, self.late_ms, interruption.why
+                )
+                return ended.returned
+            if self._did_nothing(ended.raised):
+                raise ended.raised from None
+            self._besides = f"; then it raised {described(ended.raised)}"
+            raise
+
+    async def _outlived(self, handler: Handled, why: Why) -> Ended | None:
+        """How a handler ends that was cut off; None where nobody waits for that, or not so long.
+
+        Whoever hears that its outcome is unknown looks at once what became of it, and must not look too early.
+        """
+        effect, unsafe = self._contract.effect, self._contract.effect == "unsafe"
+        self._final = why == "cancelled" or self._attempt.left_ms(self._given.active_ms) <= 0
+        if effect == "read" or why not in {"deadline", "cancelled", "shutdown"} or not handler.called:
+            return None
+        last = self._final or self._attempt.number >= self._contract.retries.attempts
+        if not unsafe and (why == "shutdown" or not last):
+            return None  # made again, which is harmless beside the first
+        ended = await self._attempt.outlast(handler.end(), stopping=why == "shutdown")
+        if ended is None:
+            self._still_runs = unsafe
+            self._besides = f"; its handler may still be running on worker {self._worker}"
+        return ended
+
+    def _did_nothing(self, raised: BaseException) -> bool:
+        """Whether what a handler raised says that it left nothing behind."""
+        return raised.effect == "none" if isinstance(raised, ToolError) else isinstance(raised, self._tool.no_effect_on)
 
     def _check(self) -> None:
         """What must hold before the fence: the call is what was decided, and nothing is in doubt that may not be."""
@@ -198,12 +250,10 @@ class _Execution:
         await self._again(error)
 
     async def _failed(self, raised: Exception, *, certain: bool, transient: bool) -> NoReturn:
-        text = one_line(valid_unicode(str(raised)), 2_000) or "no message"
-        message = text if isinstance(raised, ToolError) else f"{type(raised).__name__}: {text}"
-        error = RunError(kind=ErrorKind.TOOL_FAILED, message=message)
+        error = RunError(kind=ErrorKind.TOOL_FAILED, message=described(raised))
         if self._entered and not certain:
             if self._contract.effect == "unsafe":
-                self._unknown(message)
+                self._unknown(error.message)
             await self._again(error)
         self._acted = self._acted_before or not certain
         if transient:
@@ -211,7 +261,7 @@ class _Execution:
         self._told(error.kind, error.message)
 
     async def _again(self, error: RunError, *, nothing_done: bool = False) -> NoReturn:
-        if self._attempt.number < self._contract.retries.attempts:
+        if self._attempt.number < self._contract.retries.attempts and not self._final:
             await self._attempt.again(error, nothing_done=nothing_done)
         if self._entered and not nothing_done:
             self._unknown(error.message)
@@ -219,7 +269,7 @@ class _Execution:
 
     def _unknown(self, why: str) -> NoReturn:
         call = self._given.call
-        message = f"whether {self._tool.name} (call {call}) took effect is unknown: {why}"
+        message = f"whether {self._tool.name} (call {call}) took effect is unknown: {why}{self._besides}"
         self._give_up(ErrorKind.UNKNOWN_EFFECT, message, "unknown")
 
     def _told(self, kind: ErrorKind, message: str) -> NoReturn:
@@ -241,5 +291,6 @@ class _Execution:
             spent=self._attempt.spent,
             entered=self._entered or self._attempt.in_doubt,
             effect=effect,
+            still_runs=self._still_runs,
         )
         self._attempt.give_up(error, failure)

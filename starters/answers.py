@@ -34,7 +34,7 @@ from tether.errors import (
 )
 from tether.starters.failures import PAUSE_SECONDS, explained, through_outages
 
-TAKEN_WITHIN_SECONDS = 20.0
+TAKEN_WITHIN_SECONDS = 10.0
 """How long an answer waits for a worker."""
 
 REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
@@ -48,6 +48,7 @@ REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
     "invalid_answer": InvalidAnswer,
     "run_ended": RunEnded,
 }
+_OR_LATER = ", or leave it as a signal, which waits (`--later`)"
 _BY_NAME: dict[str, type[AnswerRefused]] = {str(kind): refusal for kind, refusal in REFUSALS.items()}
 
 
@@ -81,7 +82,7 @@ async def send_answer(handle: WorkflowHandle[Any, Any], name: str, answer: Answe
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NotAnswered(
             f"no worker has taken the answer about {answer.call} of {handle.id!r} within {TAKEN_WITHIN_SECONDS:g} s: "
-            "start one and answer again, or leave it as a signal, which waits (`--later`)"
+            f"start one and answer again{_OR_LATER if isinstance(answer, Answer) else ''}"
         ) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from tether.actors import Actor
 from tether.answers import changes_between
 from tether.approvals import Change, Request
-from tether.asking import MASK, masked
 from tether.contract import SENSITIVE_BY_DEFAULT, ToolContract
 from tether.errors import AnswerRefused, UnknownCall
 from tether.ids import arguments_digest
+from tether.masking import MASK, masked, masked_value
 from tether.record import Record
 from tether.starters.handle import RunHandle
 from tether.tool_records import EvaluateInput
@@ -52,8 +52,8 @@ class Requested(Value):
     def _marked(self, change: Change) -> Change:
         if change.argument in self._sensitive:
             return change.model_copy(update={"was": MASK, "now": MASK})
-        values = masked({"was": change.was, "now": change.now}, tuple(set(self._sensitive) - {"was", "now"}))
-        return change.model_copy(update=values)
+        was, now = (masked_value(value, self._sensitive) for value in (change.was, change.now))
+        return change.model_copy(update={"was": was, "now": now})
 
     @property
     def _sensitive(self) -> tuple[str, ...]:

@@ -27,7 +27,10 @@ RefusalKind = Literal[
     "run_ended",
 ]
 
-MAX_ANSWER_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 24 * 1024
+"""So that the answers about all 64 calls of a turn fit together into what Temporal takes at once."""
+MAX_ID_BYTES = 200
+MAX_PROBLEMS = 10
 AnswerT = TypeVar("AnswerT", bound=Value)
 
 
@@ -59,14 +62,17 @@ def read_answer(model: type[AnswerT], given: Any) -> AnswerT:
     """
     try:
         size = len(canonical(given).encode("utf-8", "surrogatepass"))
-        answer = model.model_validate(given)
+    except (TypeError, ValueError, RecursionError):
+        raise Refused("invalid_answer", "the answer can't be read: it isn't JSON") from None
+    if size > MAX_ANSWER_BYTES:
+        raise Refused("invalid_answer", f"the answer is over {MAX_ANSWER_BYTES // 1024} KiB; nothing was done")
+    try:
+        return model.model_validate(given)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'answer'}: {p['msg'].lower()}" for p in error.errors())
+        found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]
+        problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'answer'}: {p['msg'].lower()}" for p in found)
         fields = ", ".join(model.model_fields)
         raise Refused("invalid_answer", f"the answer can't be read: {problems} (its fields: {fields})") from None
-    if size > MAX_ANSWER_BYTES:
-        raise Refused("invalid_answer", f"the answer is over {MAX_ANSWER_BYTES // 1024} KiB")
-    return answer
 
 
 def check(state: RunState, context: RunContext, answer: Answer | OutcomeAnswer, now_ms: int) -> Request:
@@ -82,7 +88,10 @@ def check(state: RunState, context: RunContext, answer: Answer | OutcomeAnswer, 
         Refused: It may not; nothing follows from it.
     """
     request = _open(state, answer)
-    authorise(request, context, answer.by, now_ms)
+    authorise(request, context, answer.by)
+    # Whoever says no may be late: it was left in time, perhaps, while no worker was there to take it.
+    if now_ms >= request.deadline_ms and answer.verdict != "deny":
+        raise _expired(request.call)
     if isinstance(answer, Answer):
         _check_arguments(request, answer)
     elif answer.revision != request.revision and (answer.revision or request.revision > 1):
@@ -94,8 +103,8 @@ def check(state: RunState, context: RunContext, answer: Answer | OutcomeAnswer, 
     return request
 
 
-def authorise(request: Request, context: RunContext, actor: Actor | None, now_ms: int) -> None:
-    """Whether a person may answer a request now.
+def authorise(request: Request, context: RunContext, actor: Actor | None) -> None:
+    """Whether a person may answer a request.
 
     Raises:
         Refused: They may not.
@@ -103,8 +112,6 @@ def authorise(request: Request, context: RunContext, actor: Actor | None, now_ms
     by = _named(actor)
     if by.channel == "worker" or by.tenant != context.tenant:
         raise Refused("unauthorised", f"{by.id} is not of tenant {context.tenant!r}, whose run this is")
-    if now_ms >= request.deadline_ms:
-        raise Refused("expired", f"the request for {request.call} has expired; nothing was done")
     why = refusal(
         request.terms,
         escalated=request.escalated,
@@ -141,7 +148,7 @@ def _open(state: RunState, answer: Answer | OutcomeAnswer) -> Request:
         raise Refused("invalid_answer", f"{answer.call} waits for {wanted}, not for this")
     known = next((known for known in reversed(state.answered) if known.call == answer.call), None)
     if known and known.verdict == "expired":
-        raise Refused("expired", f"the request for {answer.call} has expired; nothing was done")
+        raise _expired(answer.call)
     if known:
         raise Refused("already_answered", f"{answer.call} was answered by {known.by.id} already: {known.verdict}")
     waiting = ", ".join(request.call for request in state.waiting)
@@ -152,7 +159,16 @@ def _open(state: RunState, answer: Answer | OutcomeAnswer) -> Request:
 def _named(by: Actor | None) -> Actor:
     if by is None or not by.id.strip():
         raise Refused("unauthorised", "the answer doesn't say who gives it; send `by` with an id")
+    if by.id != by.id.strip() or len(by.id.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        raise Refused(
+            "unauthorised",
+            f"{one_line(by.id, 40)!r} can't be an id: it has white space at an end, or over {MAX_ID_BYTES} bytes",
+        )
     return by
+
+
+def _expired(call: str) -> Refused:
+    return Refused("expired", f"the request for {call} has expired: the policy's default holds, and not this answer")
 
 
 def _check_arguments(request: Request, answer: Answer) -> None:
@@ -168,4 +184,5 @@ def _check_arguments(request: Request, answer: Answer) -> None:
 
 
 def _who(request: Request) -> str:
-    return f" (for: {', '.join(request.roles)})" if request.roles else " (for: anybody who did not ask or start)"
+    who = ", ".join(request.roles) or "anybody who did not ask or start"
+    return f" (for: {who}{', or who started the run' if request.terms.starter_may_approve else ''})"

@@ -34,9 +34,11 @@ def asked(state: RunState, call_id: str, request: Request, *, acts: bool) -> Non
     call.revisions[request.kind] = request.revision
 
 
-def reminded(state: RunState, call_id: str) -> Request:
-    """A reminder of a request was due."""
-    return _changed(state, call_id, reminders=_request(state, call_id).reminders + 1)
+def reminded(state: RunState, call_id: str, now_ms: int) -> Request:
+    """A reminder of a request was due; those that were due while no worker was there are one with it."""
+    request = _request(state, call_id)
+    due = (now_ms - request.asked_ms) // max(1, request.terms.remind_ms)
+    return _changed(state, call_id, reminders=max(request.reminders + 1, due))
 
 
 def escalated(state: RunState, call_id: str) -> Request:
@@ -80,7 +82,8 @@ def denied(state: RunState, answer: Answer, now_ms: int) -> Answered:
     request = _request(state, answer.call)
     message = cut(answer.message.strip(), MAX_MESSAGE_BYTES)
     _refuse(state, answer.call, f"a person denied this call{f': {message}' if message else ''}")
-    return _noted(state, request, "deny", _actor(answer.by), now_ms, message=message, answer=answer.id)
+    noted = _noted(state, request, "deny", _actor(answer.by), now_ms, message=message, answer=answer.id)
+    return _composed_by(state, noted)
 
 
 def revised(state: RunState, answer: Answer, now_ms: int, request: Request) -> Answered:
@@ -100,7 +103,7 @@ def expired(state: RunState, call_id: str, now_ms: int) -> None:
         call.status, call.request = "ready", None
     else:
         _refuse(state, call_id, "nobody allowed this call in time")
-    _noted(state, request, "expired", POLICY_ACTOR, now_ms)
+    _composed_by(state, _noted(state, request, "expired", POLICY_ACTOR, now_ms))
 
 
 def outcome_said(state: RunState, answer: OutcomeAnswer, now_ms: int) -> Answered:
@@ -114,7 +117,10 @@ def outcome_said(state: RunState, answer: OutcomeAnswer, now_ms: int) -> Answere
         call.status, call.request, call.doubt = "ready", None, ""
     else:
         _stop(state, answer.call, request.why)
-    return _noted(state, request, answer.verdict, _actor(answer.by), now_ms, answer=answer.id)
+    noted = _noted(state, request, answer.verdict, _actor(answer.by), now_ms, answer=answer.id)
+    if answer.verdict == "did_not":
+        call.said = noted
+    return _composed_by(state, noted)
 
 
 def withdrawn(state: RunState) -> None:
@@ -128,7 +134,7 @@ def due(state: RunState, call_id: str, kind: DueKind, now_ms: int) -> Request:
     request = _request(state, call_id)
     match kind:
         case "reminder":
-            return reminded(state, call_id)
+            return reminded(state, call_id, now_ms)
         case "escalated":
             return escalated(state, call_id)
         case _:
@@ -157,6 +163,15 @@ def _stop(state: RunState, call_id: str, why: str) -> None:
     state.ending = state.ending or ending_of(error)
 
 
+def _composed_by(state: RunState, noted: Answered) -> Answered:
+    """The outcome that follows from an answer says whose it was."""
+    call = state.call(noted.call)
+    if call.composed:
+        said = noted.model_copy(update={"message": "", "changes": ()})
+        call.composed = call.composed.model_copy(update={"said": said})
+    return noted
+
+
 def _request(state: RunState, call_id: str) -> Request:
     request = state.call(call_id).request
     assert request is not None  # noqa: S101  only calls that wait get here
@@ -171,7 +186,7 @@ def _changed(state: RunState, call_id: str, **changes: object) -> Request:
 
 def _actor(by: Actor | None) -> Actor:
     assert by is not None  # noqa: S101  an answer without one was refused
-    return by.model_copy(update={"proof": ""})
+    return by.model_copy(update={"roles": (), "proof": ""})
 
 
 def _noted(

@@ -9,12 +9,12 @@ from pydantic import JsonValue
 from tether.approvals import Request, RequestKind
 from tether.contract import ToolContract
 from tether.ids import canonical
+from tether.masking import masked
 from tether.permits import Terms
 from tether.start import RunInput
 from tether.state import CallState
 from tether.text import cut, one_line
 
-MASK = "•••"
 MAX_SHOWN_BYTES = 2_000
 """Of a request's arguments; the record has them whole."""
 MAX_WORDS_BYTES = 1_000
@@ -84,11 +84,6 @@ def next_due(request: Request) -> Due:
     return min(dues, key=lambda due: (due.at_ms, ("expired", "escalated", "reminder").index(due.kind)))
 
 
-def masked(arguments: dict[str, JsonValue], sensitive: tuple[str, ...]) -> dict[str, JsonValue]:
-    """Arguments with the sensitive ones marked, at any depth."""
-    return {name: MASK if name in sensitive else _masked(value, sensitive) for name, value in arguments.items()}
-
-
 def shown(arguments: dict[str, JsonValue], sensitive: tuple[str, ...]) -> dict[str, JsonValue]:
     """Arguments as a request shows them: sensitive ones marked, the largest ones cut until all fit."""
     fitting = masked(arguments, sensitive)
@@ -100,14 +95,6 @@ def shown(arguments: dict[str, JsonValue], sensitive: tuple[str, ...]) -> dict[s
             for name, value in fitting.items()
         }
     return fitting if share > 1 else {}
-
-
-def _masked(value: JsonValue, sensitive: tuple[str, ...]) -> JsonValue:
-    if isinstance(value, dict):
-        return masked(value, sensitive)
-    if isinstance(value, list):
-        return [_masked(item, sensitive) for item in value]
-    return value
 
 
 def _text(value: JsonValue) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from tether.approvals import Approval, Change
-from tether.asking import MASK, masked
+from tether.masking import MASK, masked_value
 from tether.text import cut, one_line, valid_unicode
 from tether.values import spoken
 
@@ -36,5 +36,4 @@ def _told(change: Change, sensitive: tuple[str, ...]) -> str:
 
 
 def _shown(value: JsonValue, sensitive: tuple[str, ...]) -> str:
-    marked = masked({"": value}, sensitive)[""]
-    return one_line(valid_unicode(spoken(marked)), MAX_VALUE_BYTES)
+    return one_line(valid_unicode(spoken(masked_value(value, sensitive))), MAX_VALUE_BYTES)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from tether.ids import canonical, sha256
+from tether.masking import masked
 from tether.value import Value
 
 Effect = Literal["read", "idempotent", "keyed", "unsafe"]
@@ -95,15 +96,23 @@ class ToolContract(Value):
         """The resource that a call is about; empty where the tool names none."""
         return _filled(self.resource, arguments)
 
-    def owner_of(self, arguments: dict[str, JsonValue]) -> str:
-        """Whose that resource is, by the template; empty where there is none, or where an argument names nobody."""
-        named = [arguments.get(name) for name in placeholders(self.owner)]
+    def owner_of(self, arguments: dict[str, JsonValue]) -> str | None:
+        """Whose that resource is, by the template.
+
+        Returns:
+            An id; empty where there is no template, or where an argument is null, which is nobody; None where that
+            can't be found out: an argument is missing, or is no id.
+        """
+        named = [arguments.get(name, False) for name in placeholders(self.owner)]
+        if None in named:
+            return ""
         plain = all(isinstance(value, (str, int)) and not isinstance(value, bool) for value in named)
-        return _filled(self.owner, arguments) if plain else ""
+        return _filled(self.owner, arguments) if plain else None
 
     def summary_of(self, arguments: dict[str, JsonValue]) -> str:
         """What the timeline says of a call beside its name, without its sensitive arguments; empty for nothing."""
-        shown = {name: value for name, value in arguments.items() if name not in self.sensitive}
+        plain = {name: value for name, value in arguments.items() if name not in self.sensitive}
+        shown = masked(plain, self.sensitive)
         return _filled(self.summary or self.resource, shown)
 
 

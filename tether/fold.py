@@ -161,9 +161,11 @@ def _call_closed(record: Record, event: RunEvent, given: ToolInput) -> None:
         return
     call.result, call.failure, call.reconciled, call.ended = None, None, None, event.at
     if event.kind == "done":
-        call.result = ToolResult.model_validate(event.data)
+        with suppress(ValidationError):  # completed by hand: the workflow puts it into words
+            call.result = ToolResult.model_validate(event.data)
     elif event.how == "failed" and event.data is not None:
-        call.failure = ToolFailure.model_validate(event.data)
+        with suppress(ValidationError):  # failed by hand: likewise
+            call.failure = ToolFailure.model_validate(event.data)
 
 
 def _reconciled(record: Record, event: RunEvent, given: ReconcileInput) -> None:

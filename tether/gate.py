@@ -110,12 +110,12 @@ def read_calls(
     return AssistantMessage(role="assistant", blocks=tuple(kept)), tuple(candidates)
 
 
-def decide(candidates: Sequence[Candidate], owners: Mapping[str, str], rules: Rules) -> tuple[DecidedCall, ...]:
+def decide(candidates: Sequence[Candidate], owners: Mapping[str, str | None], rules: Rules) -> tuple[DecidedCall, ...]:
     """Decide about each call of a reply: by the policy, then by the tool's own limit.
 
     Args:
         candidates: The calls.
-        owners: Whose the resource is, by our id of the call.
+        owners: Whose the resource is, by our id of the call; None, or none at all, where that could not be found out.
         rules: By what they are decided.
     """
     used = Counter(rules.used)
@@ -123,15 +123,21 @@ def decide(candidates: Sequence[Candidate], owners: Mapping[str, str], rules: Ru
     for candidate in candidates:
         call = candidate.decided
         if candidate.tool is not None:
-            call = permitted(candidate, owners.get(call.id, ""), rules)
+            call = permitted(candidate, owners.get(call.id), rules)
             if call.permit and call.permit.verdict != "deny":
                 call = _within_limit(call, candidate.tool, used)
         decided.append(with_answer(call))
     return tuple(decided)
 
 
-def permitted(candidate: Candidate, owner: str, rules: Rules) -> DecidedCall:
-    """The policy's decision about a call that has a tool."""
+def permitted(candidate: Candidate, owner: str | None, rules: Rules) -> DecidedCall:
+    """The policy's decision about a call that has a tool.
+
+    Args:
+        candidate: The call.
+        owner: Whose its resource is; empty for nobody's, None where that could not be found out.
+        rules: By what it is decided.
+    """
     assert candidate.tool  # noqa: S101  both callers looked
     call, contract = candidate.decided, candidate.tool.contract
     facts = CallFacts(contract=contract, arguments=candidate.arguments, resource=call.resource, owner=owner)

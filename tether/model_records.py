@@ -56,7 +56,7 @@ class DecidedCall(Value):
         arguments: As validated; None where they are just what the model wrote.
         digest: `arguments_digest`: what the decision binds to; empty where there is a problem.
         resource: What the call is about.
-        owner: Whose that is, where the tool says it.
+        owner: Whose that is, where the tool says it; None where that could not be found out.
         permit: The verdict; missing is a denial.
         problem: Why it can't be executed at all; the model is told.
         answer: `content_id` of what the model is told, where the call isn't executed.
@@ -67,7 +67,7 @@ class DecidedCall(Value):
     arguments: dict[str, JsonValue] | None = None
     digest: str = ""
     resource: str = ""
-    owner: str = ""
+    owner: str | None = ""
     permit: Permit | None = None
     problem: RunError | None = None
     answer: str = ""

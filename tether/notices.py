@@ -10,6 +10,13 @@ from tether.value import Value
 NoticeKind = Literal["requested", "reminder", "escalated", "expired"]
 
 
+class Unsent(Value):
+    """A notice that was on its way when its run continued as new: it is sent anew."""
+
+    kind: NoticeKind
+    call: str
+
+
 class Notice(Value):
     """Something that a person should hear of.
 

@@ -111,7 +111,7 @@ def call_failed(state: RunState, call_id: str, failure: ToolFailure, ended_ms: i
     outcome, error = failure.outcome, failure.outcome.error
     _cover(state, failure.spent.active_ms, ended_ms)
     if error and error.kind is ErrorKind.UNKNOWN_EFFECT:
-        call.status, call.doubt = "doubtful", error.message
+        call.status, call.doubt, call.still_runs = "doubtful", error.message, failure.still_runs
         return
     call.composed = outcome if composed else None
     executed(state, call, outcome.content, failure.effect or "not_done", failed=True)

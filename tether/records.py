@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tether.approvals import Answered
 from tether.errors import RunError
 from tether.manifest import Manifest
 from tether.step import FailedAttempt
@@ -58,12 +59,14 @@ class CallOutcome(Value):
         text: What the model reads.
         error: What went wrong, where something did.
         content: `content_id` of the text.
+        said: The answer that led to it, where a person's did; its message is in the text.
     """
 
     call: str
     text: str
     error: RunError | None = None
     content: str
+    said: Answered | None = None
 
 
 class RunSettings(Value):

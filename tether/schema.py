@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
 
 from tether.errors import DeclarationError
+from tether.ids import canonical
 from tether.text import valid_json
 
 Json = dict[str, JsonValue]
@@ -27,14 +28,27 @@ class InvalidArguments(ValueError):
     """Arguments don't fit; the text tells the model, argument by argument, what to correct."""
 
 
+class UnstableArguments(InvalidArguments):
+    """The tool's own validation changes what it has returned: no model can mend that, only the tool's developer."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"{', '.join(names) or 'arguments'}: the tool's own validation changes or refuses what it has returned "
+            "itself, so that something else would be executed than was recorded and allowed. No other value helps: go "
+            "on without this tool. For its developer: arguments are validated again before they are executed; let "
+            "validators and serializers leave alone what is valid already, and do conversions in the handler"
+        )
+
+
 class Arguments(Protocol):
     """Validates the arguments of one tool."""
 
     def normalise(self, arguments: Json) -> Json:
-        """The arguments as they are recorded: validated, defaults filled in.
+        """The arguments as they are recorded: validated, defaults filled in; the handler gets no others.
 
         Raises:
             InvalidArguments: They don't fit the schema.
+            UnstableArguments: Validated again, they would be others.
         """
         ...
 
@@ -43,6 +57,7 @@ class Arguments(Protocol):
 
         Raises:
             InvalidArguments: They don't fit the schema.
+            UnstableArguments: They would be others than those recorded.
         """
         ...
 
@@ -57,15 +72,31 @@ class SignatureArguments:
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
+        self._has_sets = '"uniqueItems": true' in json.dumps(model.model_json_schema())
 
     def normalise(self, arguments: Json) -> Json:
         """See `Arguments`."""
-        return self._parsed(arguments).model_dump(mode="json", by_alias=True, round_trip=True)
+        recorded = _recorded(self._parsed(arguments))
+        try:
+            self.handler_arguments(recorded)
+        except UnstableArguments:
+            raise
+        except InvalidArguments as error:
+            raise UnstableArguments(_refused(error)) from error
+        return recorded
 
     def handler_arguments(self, arguments: Json) -> dict[str, Any]:
         """See `Arguments`."""
         parsed = self._parsed(arguments)
+        again = _recorded(parsed)
+        changed = [name for name, value in arguments.items() if not self._is_same(value, again.get(name, ...))]
+        if changed:
+            raise UnstableArguments(changed)
         return {name.removeprefix(_FIELD): getattr(parsed, name) for name in type(parsed).model_fields}
+
+    def _is_same(self, one: Any, other: Any) -> bool:
+        # A set that is built in another order may be written in another order.
+        return bool(one == other or (self._has_sets and _sorted(one) == _sorted(other)))
 
     def _parsed(self, arguments: Json) -> BaseModel:
         try:
@@ -201,15 +232,37 @@ def _check_recordable(tool: str, model: type[BaseModel], parameters: Json) -> No
         if field.is_required():
             continue
         parameter = name.removeprefix(_FIELD)
+        definition: Any = (field.annotation, field)
+        alone = create_model(tool, __config__=_CONFIG, **{name: definition})
         try:
-            definition: Any = (field.annotation, field)
-            alone = create_model(tool, __config__=_CONFIG, **{name: definition})
-            recorded = alone.model_validate({}).model_dump_json(by_alias=True, round_trip=True)
-            alone.model_validate_json(recorded, strict=True)
-        except (ValidationError, PydanticSerializationError) as error:
+            recorded = _recorded(alone.model_validate({}))
+            SignatureArguments(alone).handler_arguments(recorded)
+        except UnstableArguments as error:
+            raise DeclarationError(
+                f"tool {tool!r}: the default of {parameter!r} is changed by its own validation; write the default that "
+                "the validation returns"
+            ) from error
+        except (InvalidArguments, ValidationError, PydanticSerializationError) as error:
             raise DeclarationError(
                 f"tool {tool!r}: the default of {parameter!r} is not of its type; annotate all that it may be"
             ) from error
+
+
+def _recorded(arguments: BaseModel) -> Json:
+    return arguments.model_dump(mode="json", by_alias=True, round_trip=True)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(item) for name, item in value.items()}
+    return sorted(map(_sorted, value), key=canonical) if isinstance(value, list) else value
+
+
+def _refused(error: InvalidArguments) -> list[str]:
+    """The arguments that weren't valid; empty where that isn't known."""
+    cause = error.__cause__
+    located = cause.errors() if isinstance(cause, ValidationError) else []
+    return list(dict.fromkeys(str(problem["loc"][0]) for problem in located if problem["loc"]))
 
 
 def _docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from tether.contract import EffectState
 from tether.errors import RunError
 from tether.ids import chained
 from tether.model_records import DecidedCall
+from tether.notices import Unsent
 from tether.plan import Plan
 from tether.records import CallOutcome
 from tether.result import EffectCounts, EffectLine, Outcome, ToolUse
@@ -56,7 +57,9 @@ class CallState(BaseModel):
         revisions: How often each kind of request was made of it.
         approval: What allows it.
         doubt: Why it is unknown what became of it, while that is so.
+        still_runs: Whether its handler may have been running still when it was last said to be unknown.
         effect: What became of its effect, where it has one.
+        said: Who said that it had not happened, so that it is made again.
         composed: Its outcome, where the workflow put it into words.
         content: `content_id` of its outcome, once it is settled.
     """
@@ -65,6 +68,7 @@ class CallState(BaseModel):
     index: int
     status: CallStatus
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    said: Answered | None = None
     composed: CallOutcome | None = None
     content: str = ""
     begun: bool = False
@@ -73,6 +77,7 @@ class CallState(BaseModel):
     revisions: dict[RequestKind, int] = Field(default_factory=dict)
     approval: Approval | None = None
     doubt: str = ""
+    still_runs: bool = False
     effect: EffectState | None = None
 
     @property
@@ -145,6 +150,7 @@ class RunState(BaseModel):
         effects: The newest effects.
         refused: Answers by signal that were refused.
         last_refusal: Why the last of them was.
+        unsent: Notices that were on their way when the run continued as new.
         ending: How the run ends.
     """
 
@@ -169,6 +175,7 @@ class RunState(BaseModel):
     effects: list[EffectLine] = Field(default_factory=list)
     refused: int = 0
     last_refusal: str = ""
+    unsent: list[Unsent] = Field(default_factory=list)
     ending: Ending | None = None
 
     def call(self, call_id: str) -> CallState:

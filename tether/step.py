@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from tether.approvals import Approval
-from tether.contract import EffectState
+from tether.approvals import Answered, Approval
+from tether.contract import SENSITIVE_BY_DEFAULT, EffectState
 from tether.errors import RunError
+from tether.masking import masked, masked_text
 from tether.permits import Permit
 from tether.usage import Usage
 from tether.value import Value
@@ -43,9 +44,12 @@ class AgentStep(Value):
         action: What was done.
         call: Our id of the tool call.
         tool: The tool's name.
-        arguments: As executed, or as validated; as written where they could not be.
+        arguments: As executed, or as validated; as written where they could not be. Whole, sensitive ones too: show
+            people `shown_arguments`.
+        sensitive: Names of arguments, at any depth, that people aren't shown.
         permit: What was decided about the call.
         approval: Who allowed it, where somebody was asked, and what they changed.
+        said: The answer of a person by which it was denied, or it is known what became of it.
         effect: What became of its effect, where its tool has one.
         asked: When a person was asked about it, where one was.
         reason: Why, in the model's words: its text beside the call.
@@ -67,8 +71,10 @@ class AgentStep(Value):
     call: str = ""
     tool: str = ""
     arguments: dict[str, JsonValue] | str | None = None
+    sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
     permit: Permit | None = None
     approval: Approval | None = None
+    said: Answered | None = None
     effect: EffectState | None = None
     asked: datetime | None = None
     reason: str = ""
@@ -82,3 +88,10 @@ class AgentStep(Value):
     cost: int | None = 0
     model: str = ""
     at: datetime | None = None
+
+    @property
+    def shown_arguments(self) -> dict[str, JsonValue] | str | None:
+        """The arguments for people: sensitive ones marked."""
+        if isinstance(self.arguments, dict):
+            return masked(self.arguments, self.sensitive)
+        return self.arguments and masked_text(self.arguments, self.sensitive)

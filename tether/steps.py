@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
-from tether.contract import EffectState
+from tether.contract import SENSITIVE_BY_DEFAULT, EffectState, ToolContract
 from tether.errors import ErrorKind, RunError
 from tether.model_records import ModelFailure, ModelResult
 from tether.record import CallRecord, Record, TurnRecord
@@ -109,6 +109,7 @@ def _answer_step(turn: TurnRecord, result: ModelResult, text: str, figures: _Fig
 def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, figures: _Figures) -> AgentStep:
     decided = call.decided
     spent = call.result.spent if call.result else call.failure.spent if call.failure else None
+    contract = record.manifest.tool(decided.tool) if record.manifest else None
     return AgentStep(
         number=0,
         turn=turn.number,
@@ -116,9 +117,11 @@ def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, 
         call=decided.id,
         tool=decided.tool,
         arguments=_arguments(turn, call),
+        sensitive=contract.sensitive if contract else SENSITIVE_BY_DEFAULT,
         permit=decided.permit,
         approval=call.approval,
-        effect=_effect(record, call),
+        said=call.composed.said if call.composed else call.input.said if call.input else None,
+        effect=_effect(contract, call),
         asked=turn.ended if decided.permit and decided.permit.verdict == "ask" else None,
         reason=reason,
         output=call.result.value if call.result else call.text or None,
@@ -129,9 +132,8 @@ def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, 
     )
 
 
-def _effect(record: Record, call: CallRecord) -> EffectState | None:
+def _effect(contract: ToolContract | None, call: CallRecord) -> EffectState | None:
     """What became of a call's effect; None where its tool has none, or it was neither executed nor asked about."""
-    contract = record.manifest.tool(call.decided.tool) if record.manifest else None
     permit = call.decided.permit
     if contract is None or contract.effect == "read" or permit is None or permit.verdict == "deny":
         return None

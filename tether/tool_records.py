@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from tether.approvals import Approval
+from tether.approvals import Answered, Approval
 from tether.context import RunContext
 from tether.contract import EffectState
 from tether.permits import Permit, Terms
@@ -31,6 +31,7 @@ class ToolInput(Value):
         permit: The verdict by which it is executed.
         policy: Digest of the policy that the run is pinned to.
         approval: What a person allowed, where the verdict is to ask one.
+        said: Who said that an earlier execution had not happened, where it is made again for that.
     """
 
     agent: str
@@ -46,6 +47,7 @@ class ToolInput(Value):
     permit: Permit
     policy: str = ""
     approval: Approval | None = None
+    said: Answered | None = None
 
 
 class ToolResult(Value):
@@ -56,12 +58,14 @@ class ToolResult(Value):
         content: `content_id` of what the model reads.
         note: What the model reads before the value: that a person changed the arguments.
         spent: Attempts and time.
+        late_ms: How long after it was cut off the handler returned nevertheless; 0 where it wasn't cut off.
     """
 
     value: JsonValue = None
     content: str
     note: str = ""
     spent: Spent = Spent()
+    late_ms: int = 0
 
 
 class ToolFailure(Value):
@@ -72,12 +76,14 @@ class ToolFailure(Value):
         spent: Attempts and time.
         entered: Whether the handler of an effect was called: past the fence.
         effect: What became of the effect; None for a tool that has none.
+        still_runs: Whether the handler of an unsafe tool was cut off and may still be running.
     """
 
     outcome: CallOutcome
     spent: Spent = Spent()
     entered: bool = False
     effect: EffectState | None = None
+    still_runs: bool = False
 
 
 class ReconcileInput(Value):
@@ -86,10 +92,12 @@ class ReconcileInput(Value):
     Attributes:
         call: As it was executed.
         why: Why its outcome is unknown.
+        still_runs: Whether its handler may still be running: that it did not happen can't be known then.
     """
 
     call: ToolInput
     why: str
+    still_runs: bool = False
 
 
 class ReconcileResult(Value):

@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.result import RunResult
     from tether.start import RunInput, unacceptable
     from tether.state import Ending, RunState
-    from tether.tool_records import ToolInput
+    from tether.tool_records import ToolInput, ToolResult
     from tether.view import CallView, RunView
     from tether.workflows import calls, display
     from tether.workflows.inputs import contract_of, model_input, tool_input
@@ -82,12 +82,17 @@ class AgentRun:
             await self._proceed()
         except asyncio.CancelledError:
             await self._land()
-            await workflow.wait_condition(workflow.all_handlers_finished)
+            await self._hear_out()
             self._state.ending = Ending(outcome="cancelled", why="the run was cancelled")
             workflow.upsert_memo({display.RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
             raise
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._hear_out()
         return self._ended()
+
+    async def _hear_out(self) -> None:
+        """Whoever answers is told that it is too late."""
+        self._people.stop()
+        await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.query(name="status")
     def status(self) -> RunView:
@@ -110,7 +115,7 @@ class AgentRun:
         )
 
     @workflow.update(name=ANSWER)
-    async def answer(self, given: Any) -> Answered:
+    async def answer(self, given: Any = None) -> Answered:
         """A person allows or denies a call that waits: an `Answer`.
 
         Raises:
@@ -119,11 +124,11 @@ class AgentRun:
         return await self._people.take(Answer, given)
 
     @answer.validator
-    def _check_answer(self, given: Any) -> None:
+    def _check_answer(self, given: Any = None) -> None:
         self._people.check(Answer, given)
 
     @workflow.update(name=OUTCOME)
-    async def outcome(self, given: Any) -> Answered:
+    async def outcome(self, given: Any = None) -> Answered:
         """A person says what became of a call: an `OutcomeAnswer`.
 
         Raises:
@@ -132,16 +137,16 @@ class AgentRun:
         return await self._people.take(OutcomeAnswer, given)
 
     @outcome.validator
-    def _check_outcome(self, given: Any) -> None:
+    def _check_outcome(self, given: Any = None) -> None:
         self._people.check(OutcomeAnswer, given)
 
     @workflow.signal(name=APPROVE)
-    async def approve(self, given: Any) -> None:
+    async def approve(self, given: Any = None, *_more: Any) -> None:
         """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
         await self._people.signalled(Answer, _with_verdict(given, "approve"))
 
     @workflow.signal(name=DENY)
-    async def deny(self, given: Any) -> None:
+    async def deny(self, given: Any = None, *_more: Any) -> None:
         """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
         await self._people.signalled(Answer, _with_verdict(given, "deny"))
 
@@ -226,7 +231,7 @@ class AgentRun:
 
     async def _land(self) -> None:
         """Cancel what is in flight and wait for what becomes of it; withdraw what waits for people."""
-        self._people.stop_clocks()
+        self._people.stop()
         answers.withdrawn(self._state)
         flights, self._flights = self._flights, []
         for flight in flights:
@@ -278,20 +283,22 @@ class AgentRun:
         progress.executing(state, call_id, acts=contract.effect != "read")
         given = self._tool_input(call_id)
         try:
-            result = await calls.call_tool(given, contract, self._settings)
+            result = calls.told(ToolResult, await calls.call_tool(given, contract, self._settings))
         except ActivityError as error:
             failure, composed = calls.tool_failure(error, call_id, contract)
             progress.call_failed(state, call_id, failure, _now_ms(), composed=composed)
-        else:
+            return
+        if result:
             progress.called(state, call_id, result, _now_ms())
+        else:
+            progress.call_failed(state, call_id, calls.meddled_with(call_id, contract), _now_ms(), composed=True)
 
     async def _reconcile(self, call_id: str) -> None:
         state = self._state
         call = progress.reconciling(state, call_id)
         try:
-            result = await calls.reconcile(
-                self._tool_input(call_id), call.doubt, self._contract(call_id), self._settings
-            )
+            given, contract = self._tool_input(call_id), self._contract(call_id)
+            result = await calls.reconcile(given, call.doubt, contract, self._settings, still_runs=call.still_runs)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error
@@ -313,13 +320,17 @@ class AgentRun:
         return model_input(self._given, self._state, limits, self._version, self._renewal.segments, turn)
 
     def _may_continue_as_new(self) -> bool:
-        """Whether it is due, and nothing is in flight."""
-        resting = self._state.at_rest and not self._people.busy and workflow.all_handlers_finished()
-        return resting and self._state.ending is None and self._renewal.is_due(self._settings.continue_after)
+        """Whether it is due, and nothing is in flight; a receiver that doesn't answer doesn't put it off for ever."""
+        after = self._settings.continue_after
+        resting = self._state.at_rest and self._state.ending is None and workflow.all_handlers_finished()
+        if not resting or not self._renewal.is_due(after):
+            return False
+        return not self._people.busy or self._renewal.is_overdue(after)
 
     def _continue_as_new_if_due(self) -> None:
         if self._may_continue_as_new():
             _, limits = self._pinned()
+            self._people.carry()
             self._renewal.continue_as_new(self._given, self._state, limits)
 
     def _ended(self) -> RunResult:
@@ -337,9 +348,9 @@ class AgentRun:
         state.doing = doing
         run = workflow.info().workflow_id
         result = result_of(self._given, state, state.ending, run=run, version=self._version, now=workflow.now())
+        self._show()
         if self._settings.attributes or display.searchable():
             display.mark_ended(result, doing)
-        self._show()
         return result
 
     def _show(self) -> None:
@@ -349,7 +360,8 @@ class AgentRun:
         if (key := display.waiting_key(waiting)) != self._shown:
             self._shown = key
             display.mark_waiting(waiting, attributes=self._settings.attributes)
-        display.show(self._state, self._given.agent, self._limits.max_steps if self._limits else 0)
+        max_steps = self._limits.max_steps if self._limits else 0
+        display.show(self._state, self._given.agent, max_steps, self._given.context.tenant)
 
     def _pinned(self) -> tuple[Manifest, RunLimits]:
         assert self._manifest and self._limits  # noqa: PT018, S101  set before the first action

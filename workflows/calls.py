@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -16,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.activities.notify import NotifyActivities
     from tether.activities.reconcile import ReconcileActivities
     from tether.activities.setup import SetupActivities
-    from tether.contract import ToolContract
+    from tether.contract import EffectState, ToolContract
     from tether.errors import ErrorKind, RunError
     from tether.lost import lost_attempt
     from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
@@ -31,8 +33,9 @@ with workflow.unsafe.imports_passed_through():
         ReconcileResult,
         ToolFailure,
         ToolInput,
-        ToolResult,
     )
+
+ValueT = TypeVar("ValueT", bound=BaseModel)
 
 LONGEST_BACKOFF = timedelta(seconds=60)
 SETUP_TIMEOUT = timedelta(seconds=10)
@@ -77,15 +80,14 @@ def ask_model(given: ModelInput, settings: RunSettings, *, plan: bool) -> Activi
     )
 
 
-def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -> ActivityHandle[ToolResult]:
-    """Execute a call under the tool's own name."""
+def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -> ActivityHandle[Any]:
+    """Execute a call under the tool's own name; what comes back is a `ToolResult`, unless somebody meddled."""
     beat_ms = settings.unsafe_heartbeat_ms if contract.effect == "unsafe" else settings.heartbeat_ms
     heartbeat = timedelta(milliseconds=beat_ms)
     longest = timedelta(milliseconds=min(contract.timeout_ms, given.active_ms))
     return workflow.start_activity(
         contract.name,
         given,
-        result_type=ToolResult,
         task_queue=settings.tool_queue or None,
         start_to_close_timeout=longest + heartbeat + GRACE,
         heartbeat_timeout=heartbeat,
@@ -100,13 +102,13 @@ def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -
 
 
 def reconcile(
-    given: ToolInput, why: str, contract: ToolContract, settings: RunSettings
+    given: ToolInput, why: str, contract: ToolContract, settings: RunSettings, *, still_runs: bool = False
 ) -> ActivityHandle[ReconcileResult]:
     """Find out what became of a call."""
     heartbeat = timedelta(milliseconds=settings.heartbeat_ms)
     return workflow.start_activity_method(
         ReconcileActivities.reconcile,
-        ReconcileInput(call=given, why=why),
+        ReconcileInput(call=given, why=why, still_runs=still_runs),
         task_queue=settings.tool_queue or None,
         start_to_close_timeout=timedelta(milliseconds=contract.timeout_ms) + heartbeat + GRACE,
         heartbeat_timeout=heartbeat,
@@ -159,13 +161,32 @@ def model_failure(error: ActivityError, before: tuple[FailedAttempt, ...]) -> Mo
 def tool_failure(error: ActivityError, call: str, contract: ToolContract) -> tuple[ToolFailure, bool]:
     """What a failed tool activity says, and whether it had to be put into words here."""
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.details:
-        return ToolFailure.model_validate(cause.details[0]), False
+    if isinstance(cause, ApplicationError) and cause.details and (failure := told(ToolFailure, cause.details[0])):
+        return failure, False
     kind, message = _cancelled_or_internal(error)
+    return _unsaid(kind, f"{message}, and it may not have begun", call, contract), True
+
+
+def meddled_with(call: str, contract: ToolContract) -> ToolFailure:
+    """A tool activity was completed by hand, with something that says nothing of its outcome."""
+    return _unsaid(ErrorKind.INTERNAL, "its activity was completed by hand, with no result of it", call, contract)
+
+
+def told(model: type[ValueT], written: Any) -> ValueT | None:
+    """What an activity says; None where it isn't what our activities say: somebody completed or failed it by hand."""
+    try:
+        return model.model_validate(written)
+    except ValidationError:
+        return None
+
+
+def _unsaid(kind: ErrorKind, message: str, call: str, contract: ToolContract) -> ToolFailure:
+    """A failure for a tool activity that left no word of its outcome."""
     if contract.effect in {"keyed", "unsafe"}:
         kind = ErrorKind.UNKNOWN_EFFECT
-        message = f"whether {contract.name} (call {call}) took effect is unknown: {message}, and it may not have begun"
-    return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message))), True
+        message = f"whether {contract.name} (call {call}) took effect is unknown: {message}"
+    effect: EffectState | None = "unknown" if contract.effect == "idempotent" else None
+    return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message)), effect=effect)
 
 
 def unreconciled(error: ActivityError, why: str) -> ReconcileResult:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
@@ -10,6 +12,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 with workflow.unsafe.imports_passed_through():
     from tether import attributes
     from tether.approvals import WAITING_MEMO, Request
+    from tether.context import DEFAULT_TENANT
     from tether.ids import canonical
     from tether.money import dollars
     from tether.result import RunResult
@@ -68,7 +71,7 @@ def mark_ended(result: RunResult, state: str) -> None:
     workflow.upsert_search_attributes([STATE.value_set(state), OUTCOME.value_set(result.outcome)])
 
 
-def show(state: RunState, agent: str, max_steps: int) -> None:
+def show(state: RunState, agent: str, max_steps: int, tenant: str) -> None:
     """Bring the run's current details up to date: markdown, no event."""
     counters = state.counters
     cost = dollars(None if counters.unpriced else counters.cost)
@@ -76,7 +79,7 @@ def show(state: RunState, agent: str, max_steps: int) -> None:
     lines = [f"{doing}, {state.steps} steps, {counters.usage.total:,} tokens, {cost}"]
     if state.calls:
         lines += ["", *(f"- `{call.decided.tool}` ({call.decided.id}): {call.status}" for call in state.calls)]
-    lines += [line for request in state.waiting for line in _waiting(request)]
+    lines += [line for request in state.waiting for line in _waiting(request, tenant)]
     if state.refused:
         lines += ["", f"{state.refused} answers by signal were refused; the last: {state.last_refusal}"]
     if state.plan:
@@ -86,7 +89,7 @@ def show(state: RunState, agent: str, max_steps: int) -> None:
     workflow.set_current_details("\n".join(lines))
 
 
-def _waiting(request: Request) -> list[str]:
+def _waiting(request: Request, tenant: str) -> list[str]:
     until = datetime.fromtimestamp(request.deadline_ms / 1000, tz=UTC)
     who = ", ".join(request.roles) or "anybody who did neither ask for the run nor start it"
     arguments = one_line(canonical(request.arguments), 1_000)
@@ -96,10 +99,11 @@ def _waiting(request: Request) -> list[str]:
         lines.append(f"- {one_line(request.why, 500)}")
     if request.reason:
         lines.append(f"- the model's reason: {one_line(request.reason, 500)}")
+    given: dict[str, Any]
+    by = {"id": "YOU"} | ({} if tenant == DEFAULT_TENANT else {"tenant": tenant})
     if request.kind == "outcome":
-        given = (
-            f'{{"call": "{request.call}", "verdict": "did_not", "revision": {request.revision}, "by": {{"id": "YOU"}}}}'
-        )
-        return [*lines, f"- answer by the update `outcome` (verdict `happened`, `did_not` or `stop`): `{given}`"]
-    given = f'{{"call": "{request.call}", "digest": "{request.digest}", "by": {{"id": "YOU"}}}}'
-    return [*lines, f"- answer by the signal `approve` or `deny`: `{given}`"]
+        given = {"call": request.call, "verdict": "did_not", "revision": request.revision, "by": by}
+        verdicts = "verdict `happened`, `stop`, or `did_not`, which also says that it won't any more: it is made again"
+        return [*lines, f"- answer by the update `outcome` ({verdicts}): `{json.dumps(given)}`"]
+    given = {"call": request.call, "digest": request.digest, "by": by}
+    return [*lines, f"- answer by the signal `approve` or `deny`: `{json.dumps(given)}`"]

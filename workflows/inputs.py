@@ -51,6 +51,7 @@ def tool_input(
         permit=call.decided.permit,
         policy=policy,
         approval=call.approval,
+        said=call.said,
     )
 
 

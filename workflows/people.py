@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from tether import answers
@@ -17,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.asking import DueKind, next_due, request_for
     from tether.manifest import Manifest
     from tether.model_records import DecidedCall
-    from tether.notices import Notice, NoticeKind
+    from tether.notices import Notice, NoticeKind, Unsent
     from tether.permits import Terms
     from tether.start import RunInput
     from tether.state import RunState
@@ -40,9 +42,12 @@ class People:
         self._state = state
         self._stir = stir
         self._clocks: dict[str, asyncio.Task[None]] = {}
-        self._notices: set[asyncio.Task[None]] = set()
+        self._notices: dict[tuple[NoticeKind, str], asyncio.Task[None]] = {}
         self._manifest: Manifest | None = None
         self._environment = ""
+        self._deciding = asyncio.Lock()
+        self._evaluation: ActivityHandle[DecidedCall] | None = None
+        self._over = False
 
     @property
     def busy(self) -> bool:
@@ -54,6 +59,15 @@ class People:
         self._manifest, self._environment = manifest, environment
         for request in self._state.waiting:
             self._start_clock(request.call)
+        unsent, self._state.unsent = self._state.unsent, []
+        for each in unsent:
+            about = self._state.call(each.call).request
+            if about is not None:
+                self._notify(each.kind, about)
+
+    def carry(self) -> None:
+        """The run continues as new: what is on its way would be lost with it."""
+        self._state.unsent = [Unsent(kind=kind, call=call) for kind, call in self._notices]
 
     def ask(self, call_id: str) -> None:
         """Ask whether a call may be executed."""
@@ -62,14 +76,19 @@ class People:
         self._ask(call_id, "approval", terms, permit.reason if permit else "")
 
     def ask_outcome(self, call_id: str, terms: Terms) -> None:
-        """Ask what became of a call."""
+        """Ask what became of a call, unless the run ends."""
+        if self._over:
+            return
         self._ask(call_id, "outcome", terms, self._state.call(call_id).doubt)
 
-    def stop_clocks(self) -> None:
-        """Nothing is due any more: the run ends."""
+    def stop(self) -> None:
+        """The run ends: nothing is due any more, and no answer taken."""
+        self._over = True
         for clock in self._clocks.values():
             clock.cancel()
         self._clocks.clear()
+        if self._evaluation:
+            self._evaluation.cancel()
 
     def check(self, model: type[Answer | OutcomeAnswer], given: Any) -> None:
         """Refuse what may not answer; raised in a validator, it writes no event.
@@ -121,9 +140,23 @@ class People:
         return answers.approved(self._state, answer, _now_ms())
 
     async def _edited(self, answer: Answer) -> Answered:
+        """Take an approval with edits: one at a time, since a task with many evaluations could be too large."""
+        async with self._deciding:
+            await workflow.wait_condition(lambda: self._manifest is not None or self._over)
+            if known := repeated(self._state, answer):
+                return known
+            self._check(answer)
+            return await self._decided(answer)
+
+    def _check(self, answer: Answer) -> Request:
+        if self._over:
+            raise Refused("run_ended", "the run has ended; the answer does nothing")
+        return check(self._state, self._given.context, answer, _now_ms())
+
+    async def _decided(self, answer: Answer) -> Answered:
         before = dict(self._state.call(answer.call).arguments)
         decided = await self._evaluated(answer, {**before, **answer.edits})
-        request = check(self._state, self._given.context, answer, _now_ms())  # meanwhile another may have answered
+        request = self._check(answer)  # meanwhile another may have answered
         changes = answers.changes_between(before, decided.arguments or {})
         call = answers.edited(self._state, answer.call, decided)
         permit = decided.permit
@@ -158,9 +191,14 @@ class People:
             context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
         )
         try:
-            decided = await calls.evaluate(asked)
+            self._evaluation = calls.evaluate(asked)
+            decided = await self._evaluation
         except ActivityError as error:
+            if self._over:
+                raise Refused("run_ended", "the run ended meanwhile; the answer does nothing") from error
             raise Refused("invalid_answer", f"the edited arguments can't be decided about: {error.cause}") from error
+        finally:
+            self._evaluation = None
         if decided.problem:
             raise Refused("invalid_answer", decided.problem.message)
         if decided.permit is None or decided.permit.verdict == "deny":
@@ -170,9 +208,10 @@ class People:
 
     def _suffices(self, answer: Answer, terms: Terms | None, request: Request) -> bool:
         """Whether who edited a call may also allow it as it is now."""
-        edited = request.model_copy(update={"terms": terms or Terms(), "asked_ms": _now_ms()})
+        escalated = request.escalated and terms == request.terms  # what went further by one rule did not by another
+        changed = {"terms": terms or Terms(), "escalated": escalated}
         try:
-            authorise(edited, self._given.context, answer.by, _now_ms())
+            authorise(request.model_copy(update=changed), self._given.context, answer.by)
         except Refused:
             return False
         return True
@@ -215,9 +254,16 @@ class People:
         self._clocks.pop(call_id, None)
 
     def _notify(self, kind: NoticeKind, request: Request) -> None:
+        """Tell people, unless they are still being reminded; a notice of what was asked before is given up."""
+        before = self._notices.get((kind, request.call))
+        if before and kind == "reminder":
+            return
+        if before:
+            before.cancel()
         info = workflow.info()
+        count = request.reminders if kind == "reminder" else 0
         notice = Notice(
-            id=f"{info.first_execution_run_id}/{request.call}/{request.kind}/{request.revision}/{kind}/{request.reminders}",
+            id=f"{info.first_execution_run_id}/{request.call}/{request.kind}/{request.revision}/{kind}/{count}",
             kind=kind,
             run=info.workflow_id,
             agent=self._given.agent,
@@ -225,12 +271,12 @@ class People:
             request=request,
             at_ms=_now_ms(),
         )
-        sending = asyncio.create_task(_sent(notice))
-        self._notices.add(sending)
-        sending.add_done_callback(self._sent)
+        sending = self._notices[kind, request.call] = asyncio.create_task(_sent(notice))
+        sending.add_done_callback(functools.partial(self._sent, (kind, request.call)))
 
-    def _sent(self, sending: asyncio.Task[None]) -> None:
-        self._notices.discard(sending)
+    def _sent(self, about: tuple[NoticeKind, str], sending: asyncio.Task[None]) -> None:
+        if self._notices.get(about) is sending:
+            del self._notices[about]
         self._stir()
 
 

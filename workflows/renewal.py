@@ -11,6 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from tether.state import RunState
     from tether.text import cut
 
+SUGGESTED_EVENTS = 4_096
+"""After how many events a server suggests it, where it isn't configured (`limit.historyCount.suggestContinueAsNew`)."""
+OVERDUE_FACTOR = 2
 MAX_CARRIED_BYTES = 1536 * 1024
 MAX_CARRIED_ANSWER_BYTES = 64 * 1024
 
@@ -40,6 +43,14 @@ class Renewal:
         info = workflow.info()
         due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
         return due and not self._too_large
+
+    def is_overdue(self, after: int) -> bool:
+        """Whether it must not be put off any longer.
+
+        Args:
+            after: As for `is_due`.
+        """
+        return workflow.info().get_current_history_length() >= OVERDUE_FACTOR * (after or SUGGESTED_EVENTS)
 
     def something_landed(self) -> None:
         """What is carried over may fit now, though it didn't."""

@@ -27,6 +27,12 @@ Later = Annotated[
     bool, typer.Option("--later", help="Leave it for a worker that isn't there yet; nobody is told if it is refused.")
 ]
 
+_FOLLOWS: dict[OutcomeVerdict, str] = {
+    "happened": "it happened, and the run goes on",
+    "did_not": "it did not happen and won't any more, and is made again",
+    "stop": "nobody can say, and the run ends",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -82,39 +88,48 @@ def outcome(
     happened: Annotated[
         str | None, typer.Option(metavar="JSON", help="It took effect, and would have returned this.")
     ] = None,
-    did_not: Annotated[bool, typer.Option("--did-not", help="It did not take effect: make it again.")] = False,
+    did_not: Annotated[
+        bool, typer.Option("--did-not", help="It did not take effect, AND WON'T any more: make it again.")
+    ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Nobody can say: end the run.")] = False,
     by: By = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Promise --did-not without being asked; needed without a terminal.")
+    ] = False,
     tenant: Tenant = "default",
 ) -> None:
-    """Say what became of a call of which that is unknown: exactly one of --happened, --did-not and --stop."""
-    carry_out(_outcome(Place(run, call, tenant, by), happened, did_not=did_not, stop=stop))
+    """Say what became of a call of which that is unknown: exactly one of --happened, --did-not and --stop.
+
+    With --did-not the call is made again. A worker that is frozen, not dead, may still act when it wakes, and then it
+    happens twice: make sure that it is dead, or that the other side shows nothing and takes nothing more, before you
+    say so. Nobody knows: --stop.
+    """
+    said: dict[OutcomeVerdict, bool] = {"happened": happened is not None, "did_not": did_not, "stop": stop}
+    carry_out(_outcome(Place(run, call, tenant, by), said, happened, yes=yes))
 
 
 async def _approve(place: Place, edit: list[str], message: str, *, yes: bool, later: bool) -> ExitStatus:
-    from tether.starters.cli.inputs import UsageFailed, values
-    from tether.starters.cli.prompt import Prompt
-    from tether.starters.cli.requests import change_lines
+    from tether.starters.cli.inputs import UsageFailed, arguments
+    from tether.starters.cli.requests import change_lines, needs_another
     from tether.starters.cli.terminal import at_terminal, console, note
 
     if not yes and not at_terminal():
         raise UsageFailed("there is no terminal here to ask at: look with `tether show`, then approve with --yes")
     handle, by = await _found(place)
     asked = await _looked_up(handle, place.call, "approval", by, later=later)
-    edits = values("--edit", edit, asked.contract.parameters if asked.contract else {})
+    edits = arguments("--edit", edit, asked.contract)
     changes = asked.changes(edits)
     if edit and not changes:
         raise UsageFailed(f"--edit changes nothing: {', '.join(edits)} of {place.call} is as it was asked for")
     out = console()
     out.print(change_lines(changes, out.width))
-    if not yes and (await Prompt(out).ask("Allow? [y/N]")).lower() not in {"y", "yes"}:
-        note(f"nothing was sent; {place.call} still waits")
+    if not yes and not await _confirmed("Allow? [y/N]", place.call):
         return ExitStatus.NOT_COMPLETED
     if later:
         return await _leave(handle, asked, "approve", by, message, edits)
     answered = await handle.approve(place.call, by=by, edits=edits, digest=asked.request.digest, message=message)
     if edits and not answered.changes:
-        note(f"{place.call} is edited; as it is now somebody else has to allow it: see `tether approvals`")
+        note(needs_another(place.call))
     else:
         _say(f"{by.id} allowed {asked.request.tool} ({place.call}) of {handle.id}")
     return ExitStatus.SUCCESS
@@ -130,24 +145,37 @@ async def _deny(place: Place, message: str, *, later: bool) -> ExitStatus:
     return ExitStatus.SUCCESS
 
 
-async def _outcome(place: Place, happened: str | None, *, did_not: bool, stop: bool) -> ExitStatus:
+async def _outcome(place: Place, said: dict[OutcomeVerdict, bool], happened: str | None, *, yes: bool) -> ExitStatus:
     from tether.starters.cli.inputs import UsageFailed, parsed
+    from tether.starters.cli.requests import DID_NOT
+    from tether.starters.cli.terminal import at_terminal
 
-    said: dict[OutcomeVerdict, bool] = {"happened": happened is not None, "did_not": did_not, "stop": stop}
     verdicts = [verdict for verdict, given in said.items() if given]
     if len(verdicts) != 1:
         raise UsageFailed("say what became of it: exactly one of --happened JSON, --did-not, --stop")
+    verdict = verdicts[0]
     result = parsed("--happened", happened) if happened is not None else None
+    asks = verdict == "did_not" and not yes
+    if asks and not at_terminal():
+        raise UsageFailed(f"there is no terminal here to ask at; with --yes, --did-not says: {DID_NOT}")
     handle, by = await _found(place)
     asked = await _looked_up(handle, place.call, "outcome", by)
-    await handle.outcome(place.call, verdicts[0], by=by, result=result, revision=asked.request.revision)
-    follows = {
-        "happened": "it happened, and the run goes on",
-        "did_not": "it did not happen, and is made again",
-        "stop": "nobody can say, and the run ends",
-    }
-    _say(f"{by.id} said of {asked.request.tool} ({place.call}) of {handle.id}: {follows[verdicts[0]]}")
+    if asks and not await _confirmed("It did not happen, and won't any more: make it again? [y/N]", place.call):
+        return ExitStatus.NOT_COMPLETED
+    await handle.outcome(place.call, verdict, by=by, result=result, revision=asked.request.revision)
+    _say(f"{by.id} said of {asked.request.tool} ({place.call}) of {handle.id}: {_FOLLOWS[verdict]}")
     return ExitStatus.SUCCESS
+
+
+async def _confirmed(question: str, call: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    from tether.starters.cli.prompt import Prompt
+    from tether.starters.cli.terminal import console, note
+
+    if (await Prompt(console()).ask(question)).lower() in {"y", "yes"}:
+        return True
+    note(f"nothing was sent; {call} still waits")
+    return False
 
 
 async def _found(place: Place) -> tuple[RunHandle[Any], Actor]:

@@ -16,10 +16,10 @@ from tether.approvals import Request
 from tether.authority import Refusal, refusal
 from tether.errors import AnswerRefused, InvalidAnswer, TetherError
 from tether.record import Record
-from tether.starters.cli.inputs import values
+from tether.starters.cli.inputs import UsageFailed, arguments
 from tether.starters.cli.lines import now
 from tether.starters.cli.prompt import Prompt
-from tether.starters.cli.requests import change_lines, note_text, request_lines, typed
+from tether.starters.cli.requests import change_lines, needs_another, note_text, request_lines, typed
 from tether.starters.cli.terminal import note, styled
 from tether.starters.handle import RunHandle
 from tether.starters.requested import Requested, refusal_of, requested
@@ -150,8 +150,8 @@ class Asker:
             elif choice in {"y", "yes"}:
                 self._open = None
                 answered = await self._handle.approve(request.call, by=by, edits=edits, digest=request.digest)
-                changed = bool(asked.changes(edits))
-                self._tell(f"{by.id} allowed {request.call}" if answered.changes or not changed else "edited")
+                waits_on = asked.changes(edits) and not answered.changes
+                self._tell(needs_another(request.call) if waits_on else f"{by.id} allowed {request.call}")
                 return
             elif choice in {"n", "no"}:
                 message = await self._prompt.ask("Why, for the model (Enter: no reason):")
@@ -164,12 +164,14 @@ class Asker:
                 return
 
     async def _edit(self, asked: Requested) -> dict[str, JsonValue]:
-        parameters = asked.contract.parameters if asked.contract else {}
         name = await self._prompt.ask(f"Argument ({', '.join(asked.arguments)}):")
-        if not name:
+        try:
+            arguments("edit", [f"{name}="] if name else [], asked.contract)
+            value = await self._prompt.ask(f"{name} becomes:") if name else ""
+            return arguments("edit", [f"{name}={value}"] if name else [], asked.contract)
+        except UsageFailed as failed:
+            note(str(failed))
             return {}
-        value = await self._prompt.ask(f"{name} becomes:")
-        return values("edit", [f"{name}={value}"], parameters)
 
     def _tell(self, text: str) -> None:
         self._out.print(styled(text, "bold"))

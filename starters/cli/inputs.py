@@ -12,8 +12,10 @@ from pydantic import JsonValue
 from tether.actors import Actor
 from tether.adapters.settings import Settings
 from tether.context import DEFAULT_TENANT
+from tether.contract import ToolContract
 from tether.errors import TetherError
-from tether.policy.arguments import Schema, path_of, type_of, types_at
+from tether.policy.arguments import Schema, is_known, names, path_of, type_of, types_at
+from tether.policy.source import instead
 
 
 class UsageFailed(TetherError):
@@ -56,6 +58,28 @@ def values(option: str, texts: Iterable[str], parameters: Schema) -> dict[str, J
         UsageFailed: One has no `=` or no name.
     """
     return {name: _value(text, parameters, name) for name, text in pairs(option, texts).items()}
+
+
+def arguments(option: str, texts: Iterable[str], contract: ToolContract | None) -> dict[str, JsonValue]:
+    """`values` that are arguments of a tool.
+
+    Args:
+        option: Its name.
+        texts: What was given.
+        contract: The tool's; None where the record hasn't it: then any name may be one.
+
+    Raises:
+        UsageFailed: One has no `=` or no name, or the tool has no such argument.
+    """
+    if contract is None:
+        return values(option, texts, {})
+    parameters = contract.parameters
+    given = values(option, texts, parameters)
+    for name in given:
+        if not is_known(parameters, (name,)):
+            known = [each for each in names(parameters) if "." not in each]
+            raise UsageFailed(f"{option}: {contract.name} has no argument {name[:80]!r}; {instead(name, known)}")
+    return given
 
 
 def parsed(option: str, text: str) -> JsonValue:

@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import JsonValue
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tether.approvals import POLICY_ACTOR, Approval
-from tether.asking import masked
-from tether.contract import SENSITIVE_BY_DEFAULT
+from tether.approvals import POLICY_ACTOR, Answered, Approval, Change
+from tether.masking import MASK, masked_value
 from tether.money import dollars
 from tether.result import RunResult
 from tether.starters.cli.terminal import styled
@@ -131,35 +131,54 @@ def _head(step: AgentStep) -> Text:
 
 def _decision(step: AgentStep) -> str:
     """What was decided about a call, where it was denied or a person was asked."""
-    if step.permit is None or step.permit.verdict == "allow":
-        return ""
-    if step.permit.verdict == "deny":
+    if step.permit and step.permit.verdict == "deny":
         return f"denied by rule {step.permit.rule!r}"
-    asked = f"asked by rule {step.permit.rule!r}"
-    return f"{asked}; {_allowed(step, step.approval)}" if step.approval else asked
+    parts = [f"asked by rule {step.permit.rule!r}"] if step.permit and step.permit.verdict == "ask" else []
+    if step.approval:
+        parts.append(_allowed(step, step.approval))
+    if step.said:
+        parts.append(_said(step, step.said))
+    return "; ".join(parts)
 
 
 def _allowed(step: AgentStep, approval: Approval) -> str:
-    after = f" after {span(datetime.fromtimestamp(approval.at_ms / 1000, tz=UTC) - step.asked)}" if step.asked else ""
     if approval.by == POLICY_ACTOR:
-        return f"allowed by the policy{after}, since nobody answered"
-    return f"allowed by {approval.by.id}{after}{_changed(approval)}"
+        return f"allowed by the policy{_after(step, approval.at_ms)}, since nobody answered"
+    return f"allowed by {approval.by.id}{_after(step, approval.at_ms)}{_changed(approval, step.sensitive)}"
 
 
-def _changed(approval: Approval) -> str:
+def _said(step: AgentStep, said: Answered) -> str:
+    by, after = said.by.id, _after(step, said.at_ms)
+    match said.verdict:
+        case "deny":
+            return f"denied by {by}{after}"
+        case "happened":
+            return f"{by} said{after} that it happened"
+        case "did_not":
+            return f"{by} said{after} that it did not happen, so it was made again"
+        case "stop":
+            return f"{by} stopped the run{after}"
+        case _:
+            return f"nobody answered{after}"
+
+
+def _after(step: AgentStep, at_ms: int) -> str:
+    return f" after {span(datetime.fromtimestamp(at_ms / 1000, tz=UTC) - step.asked)}" if step.asked else ""
+
+
+def _changed(approval: Approval, sensitive: tuple[str, ...]) -> str:
     if not approval.changes:
         return ""
     shown = []
     for change in approval.changes:
-        was, now_is = (
-            cut(
-                _shown(masked({change.argument: value}, SENSITIVE_BY_DEFAULT)[change.argument], quoted=True),
-                SHORT_BYTES,
-            )
-            for value in (change.was, change.now)
-        )
+        was, now_is = (_of_change(change, value, sensitive) for value in (change.was, change.now))
         shown.append(f"{change.argument}: {was} -> {now_is}")
     return f" ({'; '.join(shown)})"
+
+
+def _of_change(change: Change, value: JsonValue, sensitive: tuple[str, ...]) -> str:
+    marked = MASK if change.argument in sensitive else masked_value(value, sensitive)
+    return cut(_shown(marked, quoted=True), SHORT_BYTES)
 
 
 def _effects(result: RunResult) -> list[Text]:
@@ -181,9 +200,10 @@ def _attempt(failed: FailedAttempt) -> str:
 
 
 def _arguments(step: AgentStep) -> str:
-    if isinstance(step.arguments, dict):
-        return ", ".join(f"{name}={_shown(value, quoted=True)}" for name, value in step.arguments.items())
-    return step.arguments or ""
+    shown = step.shown_arguments
+    if isinstance(shown, dict):
+        return ", ".join(f"{name}={_shown(value, quoted=True)}" for name, value in shown.items())
+    return shown or ""
 
 
 def _indented(text: str, style: str = "", *, whole: bool) -> Text:

@@ -18,9 +18,15 @@ from tether.starters.inbox import WaitingRequest
 from tether.starters.requested import Requested
 from tether.text import one_line
 
+DID_NOT = (
+    "it did not happen AND WON'T any more. A worker that is frozen may still act when it wakes: make sure that it is "
+    "dead, or that the other side shows nothing and takes nothing more, before you say so"
+)
+"""What a person promises by `--did-not`."""
 LABEL = 12
 MARK = "│ "
 LEAST = 20
+ANYBODY = "anybody but who asked for the run and who started it"
 MAX_NAMED = 10
 """People that are named as those who may answer."""
 
@@ -78,9 +84,9 @@ def note_text(run: str, request: Request) -> str:
     """That something waits, for whom, and what to type."""
     what = "an answer" if request.kind == "approval" else "word of what became of it"
     until = f"until {_time(request.deadline_ms)}"
-    return "\n  ".join(
-        (f"{request.tool} ({request.call}) waits for {what} by {who(request)}, {until}", *typed(run, request))
-    )
+    head = f"{request.tool} ({request.call}) waits for {what} by {who(request)}, {until}"
+    promise = (f"--did-not: {DID_NOT}",) if request.kind == "outcome" else ()
+    return "\n  ".join((head, *typed(run, request), *promise))
 
 
 def typed(run: str, request: Request) -> tuple[str, ...]:
@@ -93,8 +99,12 @@ def typed(run: str, request: Request) -> tuple[str, ...]:
 
 def who(request: Request) -> str:
     """Who may answer now."""
-    roles = " or ".join(map(revealed, request.roles)) or "anybody but who asked for the run and who started it"
-    return f"{roles}, or who started it" if request.terms.starter_may_approve else roles
+    return _or_the_starter(request, " or ".join(map(revealed, request.roles)) or ANYBODY)
+
+
+def needs_another(call: str) -> str:
+    """That a call was edited so that its editor can't allow it."""
+    return f"{call} is edited; as it is now somebody else has to allow it: see `tether approvals`"
 
 
 def _facts(request: Request, present: datetime) -> Iterator[tuple[str, str]]:
@@ -106,17 +116,23 @@ def _facts(request: Request, present: datetime) -> Iterator[tuple[str, str]]:
     yield "rule", f"{rule}: {why}" if why and request.kind == "approval" else rule
     yield "user", revealed(request.user)
     yield "task", revealed(request.task)
-    yield "for", who(request) + _people(request)
+    yield "for", _or_the_starter(request, _roles_and_people(request))
     yield "asked", f"{_time(request.asked_ms)}, {span(_since(request, present))} ago"
+    yield "--did-not", f"says: {DID_NOT}" if request.kind == "outcome" else ""
     yield "deadline", f"{_time(request.deadline_ms)}, {_left(request, present)}; then {_then(request)}"
 
 
-def _people(request: Request) -> str:
-    ids = (*request.terms.approvers, *(request.terms.escalated if request.escalated else ()))
+def _or_the_starter(request: Request, people: str) -> str:
+    return f"{people}, or who started it" if request.terms.starter_may_approve else people
+
+
+def _roles_and_people(request: Request) -> str:
     if not request.roles:
-        return ""
+        return ANYBODY
+    ids = (*request.terms.approvers, *(request.terms.escalated if request.escalated else ()))
     shown = list(dict.fromkeys(map(revealed, ids)))
-    return f" ({', '.join(shown[:MAX_NAMED])}{', …' if len(shown) > MAX_NAMED else ''})" if shown else " (nobody)"
+    named = f"{', '.join(shown[:MAX_NAMED])}{', …' if len(shown) > MAX_NAMED else ''}" or "nobody"
+    return f"{' or '.join(map(revealed, request.roles))} ({named})"
 
 
 def _then(request: Request) -> str:

@@ -13,7 +13,6 @@ from tether.agent import App
 from tether.contract import ToolContract, placeholders
 from tether.gate import rules_of
 from tether.permits import Terms
-from tether.policy.arguments import declares, names
 from tether.policy.explain import Explanation, RuleFindings, explain
 from tether.policy.facts import Caller, CallFacts
 from tether.policy.permit import permit
@@ -21,7 +20,7 @@ from tether.policy.pinned import PinnedPolicy
 from tether.policy.source import instead
 from tether.policy.units import duration_words
 from tether.record import CallRecord, Record
-from tether.starters.cli.inputs import UsageFailed, values
+from tether.starters.cli.inputs import UsageFailed, arguments
 from tether.starters.cli.terminal import note, styled
 from tether.steps import steps_of
 from tether.value import Value
@@ -59,18 +58,15 @@ def answered(policy: PinnedPolicy, served: App, question: Question) -> tuple[Exp
         UsageFailed: The App has no such tool or agent, or the tool no such argument.
     """
     agent, contract = _tool(served, question)
-    arguments = values("--arg", question.arguments, contract.parameters)
-    for name in arguments:
-        if not declares(contract.parameters, name):
-            raise UsageFailed(f"--arg: {contract.name} has no argument {name!r}; {instead(name, _arguments(contract))}")
-    missing = [each for each in placeholders(contract.resource) if each not in arguments]
+    given = _defaults(contract) | arguments("--arg", question.arguments, contract)
+    missing = [each for each in placeholders(contract.resource) if each not in given]
     if question.resource is None and missing:
         note(f"what the call is about ({contract.resource}) isn't known: give --resource, or --arg {missing[0]}=…")
     facts = CallFacts(
         contract=contract,
-        arguments=arguments,
-        resource=question.resource or ("" if missing else contract.resource_of(arguments)),
-        owner=contract.owner_of(arguments) if question.owner is None else question.owner,
+        arguments=given,
+        resource=question.resource or ("" if missing else contract.resource_of(given)),
+        owner=contract.owner_of(given) if question.owner is None else question.owner,
     )
     environment = Settings.load().environment if question.environment is None else question.environment
     caller = Caller(
@@ -118,8 +114,8 @@ def explained(record: Record, call: CallRecord) -> tuple[PinnedPolicy, list[Deci
     told = []
     for title, decided in (("", call.decided), ("as a person edited it", call.edited)):
         if decided and decided.permit:
-            arguments = decided.arguments if decided.arguments is not None else _written(record, call)
-            facts = CallFacts(contract=contract, arguments=arguments, resource=decided.resource, owner=decided.owner)
+            shown = decided.arguments if decided.arguments is not None else _written(record, call)
+            facts = CallFacts(contract=contract, arguments=shown, resource=decided.resource, owner=decided.owner)
             head = " · ".join(part for part in (f"{decided.id} {decided.tool}", decided.resource, title) if part)
             told.append((head, explain(rules.policy, rules.caller, facts, decided.permit), decided.permit.terms))
     return rules.policy, told
@@ -164,8 +160,11 @@ def _tool(served: App, question: Question) -> tuple[str, ToolContract]:
     return having[0]
 
 
-def _arguments(contract: ToolContract) -> list[str]:
-    return [name for name in names(contract.parameters) if "." not in name]
+def _defaults(contract: ToolContract) -> dict[str, JsonValue]:
+    """The arguments that a call has, though the model leaves them out."""
+    properties = contract.parameters.get("properties")
+    listed = properties.items() if isinstance(properties, dict) else ()
+    return {name: schema["default"] for name, schema in listed if isinstance(schema, dict) and "default" in schema}
 
 
 def _written(record: Record, call: CallRecord) -> dict[str, JsonValue]:

@@ -41,7 +41,7 @@ def owned(owner: Any) -> Tool:
     return made
 
 
-async def owner_of(made: Tool, order_id: str = "1", patience: float = 10) -> str:
+async def owner_of(made: Tool, order_id: str = "1", patience: float = 10) -> str | None:
     """Whose the order is, by the tool."""
     agent = Agent(name="desk", instructions="Help.", models="openai:gpt", tools=[made], deps=Shop)
     async with Handlers({Shop: shop}, threads=1) as handlers:
@@ -94,14 +94,22 @@ async def _hang(order_id: str) -> str:
     [
         (_fail, "raised ConnectionError"),
         (_hang, "did not answer within 0.05 s"),
-        (lambda: None, "knows of none"),
         (lambda: ["u-1"], "returned list, not an id"),
         (lambda: True, "returned bool, not an id"),
         (lambda: "x" * 2_000, "returned an id of over 1,000 bytes"),
     ],
 )
-async def test_what_cant_be_resolved_belongs_to_nobody(owner: Any, told: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A function that fails, hangs or knows nobody opens nothing up: nobody owns it, and the log names the tool."""
+async def test_what_cant_be_resolved_is_not_taken_for_nobodys(
+    owner: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A function that fails, hangs or returns no id says nothing of the owner, and the log names the tool."""
     with caplog.at_level(logging.WARNING):
-        assert await owner_of(owned(owner), patience=0.05) == ""
-    assert f"tool cancel is about: its owner function {told}" in caplog.text
+        assert await owner_of(owned(owner), patience=0.05) is None
+    assert f"tool cancel is about could not be found out: its owner function {told}" in caplog.text
+
+
+async def test_a_function_may_know_of_no_owner(caplog: pytest.LogCaptureFixture) -> None:
+    """None says that nobody owns it: that is an answer, and nothing to warn of."""
+    with caplog.at_level(logging.WARNING):
+        assert await owner_of(owned(lambda: None)) == ""
+    assert not caplog.records

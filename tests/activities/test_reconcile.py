@@ -105,6 +105,23 @@ async def test_a_call_that_did_not_happen_is_said_so(client: Client) -> None:
     assert threading.get_ident() not in threads
 
 
+async def test_nothing_found_is_not_believed_while_the_handler_runs(client: Client) -> None:
+    """What still runs on its worker may act after the tool has looked: a person is asked, who reads both."""
+    made = paying(did_not)
+    async with serving(client, made) as stage:
+        result = await stage.reconcile(doubtful(made).model_copy(update={"still_runs": True}))
+    assert (result.verdict, result.terms is None) == ("unknown", False)
+    assert result.why == f"{WHY}; pay's reconcile found nothing, but what still runs may yet do it"
+
+
+async def test_what_is_found_is_believed_while_the_handler_runs(client: Client) -> None:
+    """That it happened stays so, whatever still runs."""
+    made = paying(lambda: Happened("paid"))
+    async with serving(client, made) as stage:
+        result = await stage.reconcile(doubtful(made).model_copy(update={"still_runs": True}))
+    assert (result.verdict, result.value) == ("happened", "paid")
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +22,34 @@ ROOT = Path(__file__).parents[2]
 QUEUE = "service-tests"
 PATIENCE = 60.0
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @dataclass(frozen=True)
 class Served:
     """What the tests of this folder share: the environment of the worker, in which commands run too."""
 
     environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `tether` in a folder; its status, output and errors."""
+
+    served: Served
+    folder: Path
+
+    def __call__(
+        self, *arguments: str, given: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tether.starters.cli", *arguments],
+            env=self.served.environment | environment,
+            cwd=self.folder,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
 
 
 def bare_environment() -> dict[str, str]:
@@ -63,21 +83,8 @@ def served(dev_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def tether_command(served: Served, tmp_path: Path) -> Command:
-    """Run `tether` in an empty folder; its status, output and errors."""
-
-    def run(*arguments: str, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tether.starters.cli", *arguments],
-            env=served.environment | environment,
-            cwd=tmp_path,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-
-    return run
+    """The command, in an empty folder."""
+    return Command(served, tmp_path)
 
 
 @pytest.fixture

@@ -62,8 +62,14 @@ async def transfer(order_id: str) -> str:
     return f"transferred {order_id}"
 
 
+@tool(effect="keyed", resource="order:{order_id}")
+async def recall(order_id: str) -> str:
+    """Recall an order: whoever is asked has a second."""
+    return f"recalled {order_id}"
+
+
 _seen: set[str] = set()
-_tools = [look_up, flaky, wait, refund, close_ticket, transfer]
+_tools = [look_up, flaky, wait, refund, close_ticket, transfer, recall]
 
 desk = Agent(name="desk", instructions="Obey.", models=["openai:gpt-5.4-mini"], tools=_tools, plan=False)
 clerk = Agent(

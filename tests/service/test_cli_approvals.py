@@ -11,12 +11,17 @@ import pytest
 from tests.service.conftest import PATIENCE, Command, Served
 from tests.service.shop import PIN
 from tests.service.terminal import terminal
-from tests.service.waiting import STARTER, ended, shown, waiting_run
+from tests.service.waiting import STARTER, ended, shown, until_waiting, waiting, waiting_run
 from tether import Actor
 from tether.starters.cli.exits import ExitStatus
 from tether.starters.client import AgentClient
 
 QUESTION = "Enter: later"
+SAID = {
+    "--happened": "said that it happened",
+    "--did-not": "said that it did not happen",
+    "--stop": "stopped the run",
+}
 
 
 def key() -> str:
@@ -24,13 +29,18 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
+def listed(tether_command: Command) -> list[str]:
+    """The lines of `approvals`."""
+    return tether_command("approvals").stdout.splitlines()
+
+
 def test_what_waits_is_listed_with_what_to_type(tether_command: Command) -> None:
     """`approvals` has run, call, tool, resource, who may answer, since when and until when, the rule, the commands."""
     with waiting_run(tether_command, "refund 7, Done.") as run:
-        while run not in (listed := tether_command("approvals", "--role", "lead", "--tenant", "default").stdout):
+        while run not in (text := tether_command("approvals", "--role", "lead", "--tenant", "default").stdout):
             pass
-        assert f"tether approve run/default/{run} c1\n" in listed
-        block = listed.partition(run)[2].partition("tether approve")[0]
+        assert f"tether approve run/default/{run} c1\n" in text
+        block = text.partition(run)[2].partition("tether approve")[0]
         assert all(
             part in block for part in (" c1", "refund order:7", "for lead", "asked ", "deadline in ", "'refunds'")
         )
@@ -99,7 +109,7 @@ def test_a_call_is_denied(tether_command: Command) -> None:
         assert tether_command("deny", run, "c1", "-m", "Used goods.", "--by", "u-40").returncode == ExitStatus.SUCCESS
         assert "Used goods." in ended(tether_command, run)["steps"][0]["error"]["message"]
         text = tether_command("show", run).stdout
-        assert "asked by rule 'refunds'" in text
+        assert "asked by rule 'refunds'; denied by u-40 after " in text
         assert "effects: 1 not done" in text
 
 
@@ -111,20 +121,18 @@ def test_a_call_is_denied(tether_command: Command) -> None:
         (["c1", "--by", "desk-service"], "desk-service started this run"),
         (["c1", "--by", "u-41"], "for: lead"),
         (["c1", "--by", "u-40", "--edit", "cents=many"], "cents"),
-        (["c1", "--by", "u-40", "--edit", "nonsense=1"], "nonsense"),
         (["c1", "--by", "u-40", "--edit", "cents=200000"], "policy denies"),
         (["c9", "--by", "u-40", "--later"], "c9"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_refusal_says_why(tether_command: Command, arguments: list[str], says: str) -> None:
+def test_a_refusal_says_why(tether_command: Command, one_waits: str, arguments: list[str], says: str) -> None:
     """What may not answer exits with 6 and says why; the request waits on."""
-    with waiting_run(tether_command, "refund 7, Done.") as run:
-        refused = tether_command("approve", run, *arguments, "--yes")
-        assert refused.returncode == ExitStatus.REFUSED
-        assert says in refused.stderr
-        assert "Traceback" not in refused.stderr
-        assert [request["call"] for request in shown(tether_command, run)["run"]["waiting"]] == ["c1"]
+    refused = tether_command("approve", one_waits, *arguments, "--yes")
+    assert refused.returncode == ExitStatus.REFUSED
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert waiting(tether_command, one_waits) == [("approval", "c1")]
 
 
 def test_the_second_answer_is_told_of_the_first(tether_command: Command) -> None:
@@ -141,18 +149,47 @@ def test_the_second_answer_is_told_of_the_first(tether_command: Command) -> None
         assert "has ended" in late.stderr
 
 
+def test_a_late_answer_is_told_so(tether_command: Command) -> None:
+    """An answer after the deadline exits with 6 and says so; the call was denied, and stays so."""
+    mine = key()
+    task = "look_up 1, recall 7, wait 1, Done."
+    tether_command("run", "desk", task, "--key", mine, "--user", "u-17", "--detach", **STARTER)
+    while len(steps := shown(tether_command, mine)["steps"]) < 2:  # the look-up, and the recall once it has expired
+        pass
+    assert "in time" in steps[1]["error"]["message"]
+    late = tether_command("approve", mine, "c2", "--by", "u-40", "--yes")
+    assert late.returncode == ExitStatus.REFUSED
+    assert "has expired" in late.stderr
+    tether_command("cancel", mine)
+    assert ended(tether_command, mine)["steps"][1]["effect"] == "not_done"
+
+
+def test_what_has_waited_longest_comes_first(tether_command: Command) -> None:
+    """`approvals` lists all runs' requests by age."""
+    with (
+        waiting_run(tether_command, "refund 7, Done.") as older,
+        waiting_run(tether_command, "refund 8, Done.") as newer,
+    ):
+        while not {older, newer} <= {line.partition(" ")[0].rpartition("/")[2] for line in listed(tether_command)}:
+            pass
+        text = "\n".join(listed(tether_command))
+        assert text.index(older) < text.index(newer)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says", "status"),
     [
         (["approve", "RUN", "c1"], "--yes", ExitStatus.USAGE),
         (["approve", "RUN", "c1", "--yes", "--edit", "cents"], "NAME=VALUE", ExitStatus.USAGE),
         (["approve", "RUN", "c1", "--yes", "--edit", "cents=500"], "changes nothing", ExitStatus.USAGE),
+        (["approve", "RUN", "c1", "--yes", "--edit", "cent=300"], "did you mean cents?", ExitStatus.USAGE),
         (["approve", "RUN", "c1", "--yes", "--by", " "], "TETHER_ACTOR", ExitStatus.USAGE),
         (["approve", "RUN"], "CALL", ExitStatus.USAGE),
         (["approve", "nope", "c1", "--yes"], "nope", ExitStatus.NOT_FOUND),
         (["deny", "nope", "c1"], "nope", ExitStatus.NOT_FOUND),
         (["outcome", "RUN", "c1"], "exactly one", ExitStatus.USAGE),
         (["outcome", "RUN", "c1", "--did-not", "--stop"], "exactly one", ExitStatus.USAGE),
+        (["outcome", "RUN", "c1", "--did-not"], "AND WON'T any more", ExitStatus.USAGE),
         (["outcome", "RUN", "c1", "--happened", "{'id': 7}"], "is no JSON", ExitStatus.USAGE),
         (["outcome", "RUN", "c1", "--stop"], "tether approve", ExitStatus.REFUSED),
     ],
@@ -169,27 +206,17 @@ def test_bad_input_is_refused_in_words(
 
 
 @pytest.fixture(scope="module")
-def one_waits(served: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
+def one_waits(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A run that waits while the tests of bad input last, and that none of them answers."""
-    mine = key()
-    folder = tmp_path_factory.mktemp("one_waits")
-
-    def tether(*arguments: str) -> str:
-        command = [sys.executable, "-m", "tether.starters.cli", *arguments]
-        ran = subprocess.run(command, env=served.environment, cwd=folder, capture_output=True, text=True, check=True)
-        return ran.stdout
-
-    tether("run", "desk", "refund 7, Done.", "--key", mine, "--detach")
-    while not json.loads(tether("show", mine, "--json"))["run"]["waiting"]:
-        pass
-    return mine
+    with waiting_run(Command(served, tmp_path_factory.mktemp("one_waits")), "refund 7, Done.") as run:
+        yield run
 
 
 @pytest.mark.parametrize(
     ("said", "ends"),
     [
         (["--happened", '"paid twice"'], ("completed", "done")),
-        (["--did-not"], ("completed", "done")),
+        (["--did-not", "--yes"], ("completed", "done")),
         (["--stop"], ("unknown_effect", "unknown")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -197,18 +224,40 @@ def one_waits(served: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_person_says_what_became_of_a_call(tether_command: Command, said: list[str], ends: tuple[str, str]) -> None:
     """`outcome` shows what is unknown and why, and each of its three answers leads on; `show` says what is unknown."""
     with waiting_run(tether_command, f"transfer {key()}, Done.") as run:
-        assert f"tether outcome run/default/{run} c1 --did-not" in tether_command("show", run).stdout
+        waits = tether_command("show", run).stdout
+        assert f"tether outcome run/default/{run} c1 --did-not" in waits
+        assert "AND WON'T any more" in waits
         told = tether_command("outcome", run, "c1", *said, "--by", "u-40")
         assert told.returncode == ExitStatus.SUCCESS
         assert "the bank hung up" in told.stdout
         data = ended(tether_command, run)
         assert (data["result"]["outcome"], data["steps"][0]["effect"]) == ends
+        assert data["steps"][0]["said"]["by"]["id"] == "u-40"
+        assert f"u-40 {SAID[said[0]]}" in tether_command("show", run).stdout
         if ends[1] == "unknown":
             text = tether_command("show", run).stdout
             assert "effects: 1 unknown" in text
             assert "unknown: transfer (c1) order:" in text
         if said[0] == "--happened":
             assert data["steps"][0]["output"] == "paid twice"
+
+
+@pytest.mark.parametrize(("typed", "status"), [("y", ExitStatus.SUCCESS), ("", ExitStatus.NOT_COMPLETED)])
+def test_that_it_wont_happen_any_more_is_asked(
+    tether_command: Command, served: Served, tmp_path: Path, typed: str, status: ExitStatus
+) -> None:
+    """`outcome --did-not` at a terminal says what is promised, then asks; without a yes nothing is sent."""
+    with (
+        waiting_run(tether_command, f"transfer {key()}, Done.") as run,
+        terminal(served, tmp_path, "outcome", run, "c1", "--did-not", "--by", "u-40") as at,
+    ):
+        assert "AND WON'T any more" in at.until("won't any more: make it again? [y/N]")
+        at.type(typed)
+        assert at.ended() == status, at.shown
+        if status == ExitStatus.SUCCESS:
+            assert ended(tether_command, run)["steps"][0]["effect"] == "done"
+        else:
+            assert waiting(tether_command, run) == [("outcome", "c1")]
 
 
 @contextmanager
@@ -234,8 +283,7 @@ def test_an_answer_can_be_left_for_a_worker(tether_command: Command, served: Ser
     mine = key()
     tether_command("run", "desk", "refund 7, Done.", "--key", mine, "--detach", TETHER_TASK_QUEUE=mine, **STARTER)
     with working(served, tmp_path, mine):
-        while not shown(tether_command, mine)["run"]["waiting"]:
-            pass
+        until_waiting(tether_command, mine)
     answer = ["approve", mine, "c1", "--by", "u-40", "--yes", "--edit", "cents=300"]
     untaken = tether_command(*answer)
     assert untaken.returncode == ExitStatus.UNREACHABLE
@@ -261,15 +309,20 @@ def test_at_a_terminal_it_is_asked(
         assert "order:7" in before
         at.type(typed)
         assert at.ended() == status, at.shown
-        waits = bool(shown(tether_command, run)["run"]["waiting"])
-        assert waits == (status != ExitStatus.SUCCESS)
+        assert bool(waiting(tether_command, run)) == (status != ExitStatus.SUCCESS)
 
 
 def test_the_starter_is_asked_where_the_rule_lets_them(served: Served, tmp_path: Path) -> None:
     """`run` shows what waits and asks; an argument may be edited first; then it is executed so."""
     with terminal(served, tmp_path, "run", "desk", "close_ticket 5, Done.", TETHER_ACTOR="u-9") as at:
         assert "ticket:5" in at.until(QUESTION)
-        for typed, then in (("e", "):"), ("note", "becomes:"), ("closed by hand", QUESTION), ("y", "allowed c1")):
+        misspelt = (("e", "):"), ("nite", "did you mean note?"))
+        mended = (("e", "):"), ("note", "becomes:"), ("closed by hand", QUESTION), ("y", "allowed c1"))
+        for typed, then in misspelt:
+            at.type(typed)
+            at.until(then)
+        at.until(QUESTION)
+        for typed, then in mended:
             at.type(typed)
             at.until(then)
         assert at.ended() == ExitStatus.SUCCESS, at.shown
@@ -295,12 +348,13 @@ def test_the_starter_may_deny_or_leave_it(served: Served, tmp_path: Path, tether
 
 def test_who_answers_elsewhere_is_said(served: Served, tmp_path: Path, tether_command: Command) -> None:
     """While it is asked at the prompt the run goes on being watched: another's answer ends the question."""
-    mine = key()
-    with terminal(served, tmp_path, "run", "desk", "close_ticket 5, Done.", "--key", mine, TETHER_ACTOR="u-9") as at:
+    mine, task = key(), "close_ticket 5, wait 1, Done."
+    with terminal(served, tmp_path, "run", "desk", task, "--key", mine, TETHER_ACTOR="u-9") as at:
         at.until(QUESTION)
         tether_command("approve", mine, "c1", "--by", "u-40", "--yes")
-        assert at.ended() == ExitStatus.SUCCESS, at.shown
-        assert "allowed by u-40" in at.shown
+        at.until("c1 was answered by u-40 already: approve")
+        tether_command("cancel", mine)
+        assert at.ended() == ExitStatus.NOT_COMPLETED, at.shown
 
 
 def test_ctrl_c_at_the_question_leaves_the_run(served: Served, tmp_path: Path, tether_command: Command) -> None:

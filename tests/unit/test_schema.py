@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, computed_field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr, computed_field
 
 from tether import RunContext, ToolContext, tool, tool_from_schema
 from tether.errors import DeclarationError
-from tether.schema import InvalidArguments
+from tether.schema import InvalidArguments, UnstableArguments
 from tether.tools import Tool
 
 
@@ -200,6 +200,70 @@ def test_many_types_survive_the_record() -> None:
     assert (got["span"], got["price"], got["pair"]) == (timedelta(seconds=90), Decimal("1.50"), (1, "a"))
     assert (got["some"], got["size"], got["key"]) == ({3}, Size(4), UUID("12345678-1234-5678-1234-567812345678"))
     assert got["parcel"] == Parcel(grams=5)
+
+
+@pytest.mark.parametrize("cents", [Annotated[int, AfterValidator(lambda cents: cents * 100)], "nested"])
+def test_what_validation_changes_each_time_is_refused(cents: Any) -> None:
+    """What is recorded, shown and allowed is what the handler gets: there can't be a hundredfold of it."""
+
+    class Money(BaseModel):
+        cents: Annotated[int, AfterValidator(lambda cents: cents * 100)]
+
+    def pay(amount: Any, note: str = "") -> None:
+        """Pay."""
+
+    pay.__annotations__["amount"] = Money if cents == "nested" else cents
+    with pytest.raises(UnstableArguments, match=r"^amount: the tool's own validation.*For its developer") as told:
+        tool(pay).arguments.normalise({"amount": {"cents": 5} if cents == "nested" else 5})
+    assert "500" not in str(told.value)
+
+
+def test_what_validation_refuses_the_second_time_is_refused_at_once() -> None:
+    """A model isn't told to mend a value that it hasn't written."""
+
+    @tool
+    def pay(cents: Annotated[int, Field(le=100), AfterValidator(lambda cents: cents * 100)]) -> None:
+        """Pay."""
+
+    with pytest.raises(UnstableArguments, match=r"^cents: the tool's own validation changes or refuses"):
+        pay.arguments.normalise({"cents": 5})
+
+
+def test_arguments_that_would_be_executed_otherwise_than_recorded_are_refused() -> None:
+    """A validator that returns something else each time can't slip a value past what was recorded."""
+    rate = iter([1, 1, 3])
+
+    @tool
+    def pay(cents: Annotated[int, AfterValidator(lambda cents: cents * next(rate))]) -> None:
+        """Pay."""
+
+    recorded = pay.arguments.normalise({"cents": 5})
+    with pytest.raises(UnstableArguments):
+        pay.arguments.handler_arguments(recorded)
+
+
+def test_validation_may_change_what_was_written_once() -> None:
+    """A validator that leaves alone what it returned is no obstacle, nor is a set that is written in another order."""
+
+    @tool
+    def tag(name: Annotated[str, AfterValidator(str.lower)], ids: set[int]) -> None:
+        """Tag."""
+
+    orders: list[list[JsonValue]] = [[7, 15], [15, 7]]
+    for ids in orders:
+        recorded = tag.arguments.normalise({"name": "ABC", "ids": ids})
+        assert recorded["name"] == "abc"
+        assert tag.arguments.handler_arguments(recorded) == {"name": "abc", "ids": {7, 15}}
+
+
+def test_a_default_that_validation_changes_is_refused() -> None:
+    """A default is recorded as it is written: the handler would get another one."""
+
+    def pay(cents: Annotated[int, AfterValidator(lambda cents: cents * 100)] = 5) -> None:
+        """Pay."""
+
+    with pytest.raises(DeclarationError, match="the default of 'cents' is changed by its own validation"):
+        tool(pay)
 
 
 ADDRESS: dict[str, JsonValue] = {"street": "Elm", "zip": "1"}

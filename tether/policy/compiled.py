@@ -79,13 +79,13 @@ class CompiledPolicy:
 
     def deciding(self, caller: Caller, call: CallFacts, roles: Roles) -> PinnedRule | None:
         """The first rule that matches."""
-        own = is_own(caller, call)
+        owned = {allows: is_own(caller, call, allows=allows) for allows in (True, False)}
         given = GivenArguments(call.contract, call.arguments)
-        about: dict[tuple[str, ...], bool] = {(): True}
+        about: dict[bool, dict[tuple[str, ...], bool]] = {True: {(): True}, False: {(): True}}
         for rule, allows, resources, conditions in self.in_scope(caller, call.contract, roles):
-            matched = about.get(resources)
+            matched = about[allows].get(resources)
             if matched is None:
-                matched = about[resources] = resource_matches(resources, call.resource, own=own)
+                matched = about[allows][resources] = resource_matches(resources, call.resource, own=owned[allows])
             if matched and _hold(conditions, given, allows=allows):
                 return rule
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tether.policy.match import all_covered
+from tether.policy.match import OWN, all_covered
 from tether.policy.pinned import PinnedPolicy, PinnedRule
 from tether.policy.served import Served
 from tether.policy.source import Problem
@@ -24,16 +24,28 @@ def unreachable(policy: PinnedPolicy, served: Served) -> list[Problem]:
 
 def _covers(earlier: PinnedRule, later: PinnedRule) -> bool:
     """Whether the earlier rule takes all callers and resources of the later one; tools are compared by who calls."""
-    return not earlier.conditions and all(
-        all_covered(wide, narrow)
-        for wide, narrow in (
-            (earlier.roles, later.roles),
-            (earlier.resources, later.resources),
-            (earlier.environments, later.environments),
-            (earlier.tenants, later.tenants),
-            (earlier.task_types, later.task_types),
+    return (
+        not earlier.conditions
+        and _covers_unresolved(earlier, later)
+        and all(
+            all_covered(wide, narrow)
+            for wide, narrow in (
+                (earlier.roles, later.roles),
+                (earlier.resources, later.resources),
+                (earlier.environments, later.environments),
+                (earlier.tenants, later.tenants),
+                (earlier.task_types, later.task_types),
+            )
         )
     )
+
+
+def _covers_unresolved(earlier: PinnedRule, later: PinnedRule) -> bool:
+    """Whether the earlier rule takes those calls too whose owner could not be found out: to `own:` it doesn't allow."""
+    if earlier.then != "allow" or later.then == "allow":
+        return True
+    certain = tuple(pattern for pattern in earlier.resources if not pattern.startswith(OWN))
+    return certain == earlier.resources or (bool(certain) and all_covered(certain, later.resources))
 
 
 def _warning(earlier: PinnedRule, later: PinnedRule) -> Problem:

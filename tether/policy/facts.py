@@ -34,10 +34,11 @@ class CallFacts(Value):
         contract: The tool's.
         arguments: As validated.
         resource: What the call is about; empty where the tool doesn't say.
-        owner: Whose that is; empty where the tool doesn't say.
+        owner: Whose that is; empty where the tool doesn't say, or says that it is nobody's; None where that could not
+            be found out.
     """
 
     contract: ToolContract
     arguments: dict[str, JsonValue] = {}  # noqa: RUF012  pydantic copies defaults
     resource: str = ""
-    owner: str = ""
+    owner: str | None = ""

@@ -8,9 +8,11 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from tether.contract import ToolContract
+from tether.masking import masked_value
+from tether.policy.arguments import path_of
 from tether.policy.conditions import OPERATOR_WORDS, Absent, Check, GivenArguments, truth_of
 from tether.policy.facts import Caller, CallFacts
-from tether.policy.match import ANYTHING, OWN, any_matches, resource_matches
+from tether.policy.match import ANYTHING, OWN, any_matches, names_owner, resource_matches
 from tether.policy.pinned import PinnedCondition, PinnedRule
 from tether.text import one_line, valid_unicode
 
@@ -63,8 +65,16 @@ def in_scope(rule: PinnedRule, caller: Caller, contract: ToolContract, roles: Ro
     return all(part.matched for part in scope_parts(rule, caller, contract, roles))
 
 
-def is_own(caller: Caller, call: CallFacts) -> bool:
-    """Whether what the call is about belongs to the run's user."""
+def is_own(caller: Caller, call: CallFacts, *, allows: bool) -> bool:
+    """Whether what the call is about counts as the run's user's own.
+
+    Args:
+        caller: Whose run it is.
+        call: With the owner, who may not have been found out: that counts as a match unless the rule allows.
+        allows: Whether the rule does.
+    """
+    if call.owner is None:
+        return not allows
     return bool(call.owner) and call.owner == caller.user
 
 
@@ -73,18 +83,24 @@ def resource_part(rule: PinnedRule, caller: Caller, call: CallFacts) -> Part | N
     patterns = rule.resources
     if not patterns or ANYTHING in patterns:
         return None
-    own = is_own(caller, call)
+    own = is_own(caller, call, allows=rule.then == "allow")
     matched = resource_matches(patterns, call.resource, own=own)
     found = one_line(valid_unicode(call.resource), MAX_SHOWN)
     words = ""
     if not call.resource:
         words = f"the call is about no resource, and only {ANYTHING} matches that"
-    elif not matched and not own and resource_matches(patterns, call.resource, own=True):
-        words = f"{found} is not the user's own" if call.owner else f"nobody knows whose {found} is"
+    elif hangs_on_owner(rule, call):
+        words = _of_owner(found, call, matched=matched)
     elif not matched:
         words = _none_of((found,), patterns)
     own_found = (f"{OWN}{found}",) if own else ()
     return Part("resource", patterns, (found, *own_found), matched, words)
+
+
+def hangs_on_owner(rule: PinnedRule, call: CallFacts) -> bool:
+    """Whether a rule matches the resource of a call only where that is the user's own."""
+    patterns, resource = rule.resources, call.resource
+    return resource_matches(patterns, resource, own=True) and not resource_matches(patterns, resource, own=False)
 
 
 def condition_part(rule: PinnedRule, condition: PinnedCondition, check: Check, call: CallFacts) -> Part:
@@ -98,7 +114,7 @@ def condition_part(rule: PinnedRule, condition: PinnedCondition, check: Check, c
     if value is Absent.UNDECLARED:
         words = "the tool has no such argument"
     elif truth is None:
-        words = f"{shown} can't be compared: that counts {'as a match' if matched else 'against allowing it'}"
+        words = f"{shown} can't be compared: {_counts(matched=matched)}"
     elif not truth:
         words = f"{shown} {OPERATOR_WORDS[condition.operator].format(', '.join(wanted))}"
     return Part(condition.argument, wanted, (shown,), matched, words)
@@ -107,9 +123,23 @@ def condition_part(rule: PinnedRule, condition: PinnedCondition, check: Check, c
 def _shown(condition: PinnedCondition, value: JsonValue | Absent, contract: ToolContract) -> str:
     if isinstance(value, Absent):
         return "what is missing"
-    if condition.argument.split(".", maxsplit=1)[0] in contract.sensitive:
+    if not set(contract.sensitive).isdisjoint(path_of(condition.argument, contract.parameters)):
         return "what is not shown"
-    return _word(value)
+    return _word(masked_value(value, contract.sensitive))
+
+
+def _of_owner(found: str, call: CallFacts, *, matched: bool) -> str:
+    if call.owner is None:
+        return f"whose {found} is could not be found out: {_counts(matched=matched)}"
+    if matched:
+        return ""
+    if call.owner:
+        return f"{found} is not the user's own"
+    return f"{found} is nobody's" if names_owner(call.contract) else f"the tool doesn't say whose {found} is"
+
+
+def _counts(*, matched: bool) -> str:
+    return f"that counts {'as a match' if matched else 'against allowing it'}"
 
 
 def _listed(values: Sequence[object]) -> tuple[str, ...]:

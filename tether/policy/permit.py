@@ -7,6 +7,7 @@ from tether.permits import Permit, Terms
 from tether.policy.builtin import BUILT_IN
 from tether.policy.compiled import CompiledPolicy, compiled
 from tether.policy.facts import Caller, CallFacts
+from tether.policy.parts import hangs_on_owner
 from tether.policy.pinned import PinnedAsk, PinnedPolicy, PinnedRule
 from tether.text import one_line, valid_unicode
 
@@ -75,7 +76,7 @@ def terms(policy: PinnedPolicy, ask: PinnedAsk, tenant: str) -> Terms:
 
 def _by_rule(ready: CompiledPolicy, rule: PinnedRule, caller: Caller, call: CallFacts) -> Permit:
     if rule.then == "deny":
-        return Permit(verdict="deny", rule=rule.name, reason=_denial(call, rule.reason), policy=ready.digest)
+        return Permit(verdict="deny", rule=rule.name, reason=_denial(call, _reason(rule, call)), policy=ready.digest)
     floor = call.contract.requires_approval
     if rule.then == "allow" and not floor:
         return Permit(verdict="allow", rule=rule.name, reason=rule.reason, policy=ready.digest)
@@ -83,9 +84,16 @@ def _by_rule(ready: CompiledPolicy, rule: PinnedRule, caller: Caller, call: Call
     if floor and ask.at_deadline != "deny":
         ask = ask.model_copy(update={"at_deadline": "deny"})
     always = f"{call.contract.name} always requires approval." if floor else ""
-    reason = " ".join(part for part in (always, rule.reason) if part)
+    reason = " ".join(part for part in (always, _reason(rule, call)) if part)
     found = ready.terms(ask, caller.tenant)
     return Permit(verdict="ask", rule=rule.name, reason=reason, policy=ready.digest, terms=found)
+
+
+def _reason(rule: PinnedRule, call: CallFacts) -> str:
+    """The rule's reason, after what isn't certain of its being about the call."""
+    if call.owner is None and hangs_on_owner(rule, call):
+        return f"Whose it is could not be found out, so it counts as the user's own. {rule.reason}".rstrip()
+    return rule.reason
 
 
 def _denial(call: CallFacts, reason: str) -> str:

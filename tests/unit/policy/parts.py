@@ -25,11 +25,11 @@ ORDER: dict[str, JsonValue] = {
 
 def contract(name: str = "refund_order", *, effect: Effect = "keyed", **labels: Any) -> ToolContract:
     """A tool about an order, which names its owner."""
-    given = {"resource": "order:{order_id}", "resolves_owner": True, **labels}
-    return ToolContract(name=name, description="", parameters=ORDER, effect=effect, **given)
+    given = {"resource": "order:{order_id}", "resolves_owner": True, "parameters": ORDER, **labels}
+    return ToolContract(name=name, description="", effect=effect, **given)
 
 
-def call(tool: ToolContract, owner: str = "", **arguments: JsonValue) -> CallFacts:
+def call(tool: ToolContract, owner: str | None = "", **arguments: JsonValue) -> CallFacts:
     """A call of the tool."""
     return CallFacts(contract=tool, arguments=arguments, resource=tool.resource_of(arguments), owner=owner)
 
@@ -62,7 +62,7 @@ arguments = st.fixed_dictionaries(
 calls = st.builds(
     lambda tool, owner, given: call(tool, owner if tool.resolves_owner else "", **given),
     st.sampled_from(TOOLS),
-    st.sampled_from(["", "u-1", "u-2"]),
+    st.sampled_from(["", "u-1", "u-2", None]),
     arguments,
 )
 

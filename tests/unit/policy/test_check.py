@@ -128,6 +128,7 @@ def test_people_and_lists_must_name_what_is_there(text: str, complaint: str) -> 
         ("tool: refund_order, then: deny, when: {args: {cents: 5}}", "tool: refund_order, then: allow", False),
         ('resource: "order:*", then: deny', 'resource: "order:1", then: allow', True),
         ('resource: "order:1", then: deny', 'resource: "order:*", then: allow', False),
+        ('resource: "order:*", then: allow', 'resource: "order:1", then: deny', True),
         ("when: {environment: prod}, then: deny", "then: allow", False),
         ('when: {tenant: "a*"}, then: deny', "when: {tenant: acme}, then: allow", True),
     ],
@@ -137,6 +138,27 @@ def test_a_rule_that_is_never_reached_is_warned_of(earlier: str, later: str, *, 
     said = found(f"roles: [admin]\nrules:\n  - {{name: a, {earlier}}}\n  - {{name: b, {later}}}")
     warning = "p.yaml:4: warning: rule 'b' is never reached: rule 'a' in line 3 takes all that it matches"
     assert said == ([warning] if covered else [])
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "covered"),
+    [
+        ('resource: "own:*", then: allow', 'resource: "own:order:*", then: deny', False),
+        ('resource: "own:*", then: allow', 'resource: "own:order:*", then: allow', True),
+        ('resource: "own:*", then: deny', 'resource: "own:order:*", then: allow', True),
+        ('resource: ["own:*", "order:*"], then: allow', 'resource: "own:order:*", then: ask', True),
+    ],
+)
+def test_a_rule_for_owners_who_cant_be_found_out_is_reached(earlier: str, later: str, *, covered: bool) -> None:
+    """What an earlier rule doesn't allow then, a later one may still deny or ask about."""
+
+    @tool(effect="keyed", resource="order:{order_id}", owner=lambda order_id: order_id)
+    def cancel_order(order_id: str) -> None:
+        """Cancel."""
+
+    served = [Agent(name="desk", instructions="", models="openai:m", tools=[cancel_order])]
+    said = problems(parse_policy(f"rules:\n  - {{name: a, {earlier}}}\n  - {{name: b, {later}}}", "p.yaml"), served)
+    assert ["never reached" in problem.message for problem in said] == [True] * covered
 
 
 def test_times_that_never_come_are_warned_of() -> None:

@@ -26,8 +26,11 @@ rules:
 """
 
 
+OPEN = {"parameters": {"type": "object"}}
+
+
 def explained(
-    owner: str = "", text: str = TEXT, labels: dict[str, Any] | None = None, **given: JsonValue
+    owner: str | None = "", text: str = TEXT, labels: dict[str, Any] | None = None, **given: JsonValue
 ) -> Explanation:
     """The explanation of a call by somebody who is nobody in particular."""
     policy = parse_policy(text, "policy.yaml").pinned()
@@ -67,13 +70,48 @@ def test_doubt_is_said_and_which_way_it_counts() -> None:
     told = {found.name: found for found in explained(mode="short").rules}
     assert told["small"].failed == ("cents: what is missing can't be compared: that counts against allowing it",)
     assert told["careful"].notes == ("cents: what is missing can't be compared: that counts as a match",)
-    assert told["own"].failed == ("resource: nobody knows whose order:1 is",)
+    assert told["own"].failed == ("resource: order:1 is nobody's",)
+
+
+def test_an_owner_who_could_not_be_found_out_counts_against_allowing() -> None:
+    """A rule that allows doesn't match then, one that denies or asks does; both say why."""
+    text = """\
+rules:
+  - {name: own, resource: "own:*", then: allow}
+  - {name: own mail, resource: "own:mail:*", then: deny}
+  - {name: orders, resource: ["own:*", "order:*"], when: {args: {cents: 1}}, then: ask}
+  - {name: not your own, resource: "own:order:*", then: deny, reason: Ask a colleague.}
+  - {name: rest, then: allow}
+"""
+    doubt = "whose order:1 is could not be found out"
+    told = explained(owner=None, text=text, cents=2)
+    assert (told.verdict, told.rule) == ("deny", "not your own")
+    assert "Whose it is could not be found out, so it counts as the user's own. Ask a colleague." in told.reason
+    found = {rule.name: rule for rule in told.rules}
+    assert found["own"].failed == (f"resource: {doubt}: that counts against allowing it",)
+    assert found["own mail"].failed == ("resource: order:1 is not own:mail:*",)
+    assert [why.split(":")[0] for why in found["orders"].failed] == ["cents"]
+    assert found["orders"].notes == ()
+    assert found["not your own"].notes == (f"resource: {doubt}: that counts as a match",)
+    assert explained(owner="", text=text, cents=2).rule == "rest"
 
 
 def test_sensitive_arguments_are_not_shown() -> None:
     """An explanation is read by people who may not see what a tool marks."""
     told = explained(labels={"sensitive": ("cents",)}, cents=98765, mode="short")
     assert "98765" not in told.model_dump_json()
+
+
+def test_sensitive_values_within_an_object_are_not_shown() -> None:
+    """Wherever on its path an argument is sensitive, and wherever within its value something is."""
+    for path, operator in (("customer.token", "equals"), ("customer", "not_equals")):
+        text = f"rules: [{{then: allow, when: {{args: {{{path}: {{{operator}: abc}}}}}}}}]"
+        told = explained(text=text, labels=OPEN, customer={"token": "s3cret", "country": "de"})
+        assert "s3cret" not in told.model_dump_json()
+        assert told.rules[0].failed
+    text = "rules: [{then: allow, when: {args: {customer.card: {equals: abc}}}}]"
+    told = explained(text=text, labels=OPEN, customer={"card": {"token": "s3cret", "kind": "visa"}})
+    assert "s3cret" not in told.model_dump_json()
 
 
 def test_an_allow_list_is_what_decided() -> None:

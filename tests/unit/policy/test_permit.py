@@ -68,6 +68,34 @@ def test_own_is_what_belongs_to_the_user() -> None:
     assert permit(pinned, Caller(user=""), call(contract(), "", order_id="1")).verdict == "deny"
 
 
+@pytest.mark.parametrize(
+    ("then", "owner", "verdict"),
+    [
+        ("deny", "u-1", "deny"),
+        ("deny", None, "deny"),
+        ("deny", "", "allow"),
+        ("deny", "u-2", "allow"),
+        ("ask", None, "ask"),
+        ("ask", "", "allow"),
+    ],
+)
+def test_what_bars_the_users_own_holds_where_the_owner_could_not_be_found_out(
+    then: str, owner: str | None, verdict: str
+) -> None:
+    """An owner function that fails opens nothing up: it is told apart from one that knows of no owner."""
+    pinned = policy({"resource": "own:*", "then": then}, {"then": "allow"}).pinned()
+    made = permit(pinned, Caller(user="u-1"), call(contract(), owner, order_id="1"))
+    assert made.verdict == verdict
+    assert ("could not be found out" in made.reason) == (owner is None)
+
+
+def test_own_allows_nothing_where_the_owner_could_not_be_found_out() -> None:
+    """Whoever asks, an allowed `own:` takes an owner who is known."""
+    pinned = policy({"resource": "own:*", "then": "allow"}).pinned()
+    for user in ("u-1", ""):
+        assert permit(pinned, Caller(user=user), call(contract(), None, order_id="1")).rule == "default"
+
+
 def test_allow_lists_name_themselves_and_an_empty_one_bars_all() -> None:
     """A call that a list bars is denied by the list, though a rule would allow it; the model hears of no person."""
     lists = {"agents": {"desk": ["read_*"]}, "users": {"u-1": [], "acme/u-2": ["refund_order"]}}

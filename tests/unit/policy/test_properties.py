@@ -82,6 +82,19 @@ def test_an_argument_taken_away_never_allows_more(policy: Policy, caller: Caller
 
 
 @given(policies, callers, calls)
+def test_an_owner_who_cant_be_found_out_never_allows_more(policy: Policy, caller: Caller, call: CallFacts) -> None:
+    """A single rule that allows doesn't match then unless it always would; one that bars does if it ever would."""
+    unknown = call.model_copy(update={"owner": None})
+    for rule in policy.pinned().rules:
+        alone = without_lists(policy.pinned(), rules=(rule,))
+        known, bare = permit(alone, caller, call), permit(alone, caller, unknown)
+        if rule.then == "allow" and bare.rule == rule.name:
+            assert known.rule == rule.name or call.owner is None
+        if rule.then != "allow" and known.rule == rule.name:
+            assert bare.rule == rule.name
+
+
+@given(policies, callers, calls)
 def test_an_explanation_agrees_with_the_decision(policy: Policy, caller: Caller, call: CallFacts) -> None:
     """The rule that is explained as deciding is the one that decided, and each near miss failed in one part."""
     made = permit(policy.pinned(), caller, call)
