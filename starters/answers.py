@@ -48,6 +48,7 @@ REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
     "invalid_answer": InvalidAnswer,
     "run_ended": RunEnded,
 }
+_DROPPED = "workflow task failure"
 _OR_LATER = ", or leave it as a signal, which waits (`--later`)"
 _BY_NAME: dict[str, type[AnswerRefused]] = {str(kind): refusal for kind, refusal in REFUSALS.items()}
 
@@ -109,13 +110,23 @@ async def signal_answer(handle: WorkflowHandle[Any, Any], answer: Answer) -> Non
 
 
 async def _to_the_present_run(handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[Answered]]) -> Answered:
-    """Send, and once more where the run just went on in a new run of its chain."""
+    """Send, and again where the run just went on in a new run of its chain, or where the server dropped the answer."""
     while True:
         try:
             return await through_outages(send)
         except RPCError as error:
-            await _raise_if_ended(handle, error)
+            if not _was_dropped(error):
+                await _raise_if_ended(handle, error)
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _was_dropped(error: RPCError) -> bool:
+    """Whether the server dropped an update with a workflow task that it didn't take.
+
+    It doesn't take one that ends the run while something else has happened to it; the task is made again, without the
+    update. What is sent again has the same id: it counts once.
+    """
+    return error.status is RPCStatusCode.FAILED_PRECONDITION and _DROPPED in error.message
 
 
 async def _raise_if_ended(handle: WorkflowHandle[Any, Any], error: RPCError) -> None:
