@@ -38,6 +38,7 @@ class Attempt:
         info = activity.info()
         self._attempt = info.attempt
         self._begun = time.monotonic()
+        self._stopped: float | None = None
         earlier = Beat.model_validate(info.heartbeat_details[0]) if info.heartbeat_details else None
         self._waited = earlier.waited if earlier else 0
         self._active_before = earlier.active_ms if earlier else 0
@@ -57,7 +58,7 @@ class Attempt:
     @property
     def attempt_ms(self) -> int:
         """How long this attempt has run."""
-        return round((time.monotonic() - self._begun) * 1000)
+        return round(((self._stopped or time.monotonic()) - self._begun) * 1000)
 
     @property
     def active_ms(self) -> int:
@@ -76,6 +77,10 @@ class Attempt:
     def start_clock(self) -> None:
         """Count this attempt's active time from now on: what it waited for before was a place to run."""
         self._begun = time.monotonic()
+
+    def stop_clock(self) -> None:
+        """Count no more active time: the handler was cut off, and is only waited for."""
+        self._stopped = time.monotonic()
 
     def tell(self, detail: str) -> None:
         """Set what the next beat says of the handler's progress."""

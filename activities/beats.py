@@ -27,6 +27,7 @@ Why = Literal["deadline", "cancelled", "superseded", "paused", "shutdown"]
 BEATS_PER_TIMEOUT = 4
 LONGEST_BEAT_SECONDS = 5.0
 FENCE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
+NO_END_MS = 10**12
 DEFAULT_PATIENCE_SECONDS = 5.0
 STOP_SECONDS = 1.0
 """How long a worker that stops waits for what it has cut off: it has waited for it while it drained."""
@@ -103,6 +104,7 @@ class Beats:
             Interrupted: It was cut off.
         """
         self._tell_sdk()
+        deadline_ms = min(deadline_ms, self._left_ms())
         return await self._run(work, deadline_ms, heeds=SERVER if yields else SERVER - {"paused"}, told=True)
 
     async def outlast(self, work: Awaitable[T], *, stopping: bool) -> T | None:
@@ -115,14 +117,18 @@ class Beats:
             work: Waits for that end.
             stopping: Whether this worker stops.
         """
-        seconds = STOP_SECONDS if stopping else self._patience
-        if self._closes:
-            spent = time.monotonic() - self._begun
-            seconds = min(seconds, self._closes.total_seconds() - spent - REPORT_SECONDS)
+        longest_ms = round((STOP_SECONDS if stopping else self._patience) * 1000)
         try:
-            return await self._run(work, round(seconds * 1000), heeds=frozenset(), told=True)
+            return await self._run(work, min(longest_ms, self._left_ms()), heeds=frozenset(), told=True)
         except Interrupted:
             return None
+
+    def _left_ms(self) -> int:
+        """Until the server gives the attempt up, less the time for its report."""
+        if self._closes is None:
+            return NO_END_MS
+        spent = time.monotonic() - self._begun
+        return round((self._closes.total_seconds() - spent - REPORT_SECONDS) * 1000)
 
     async def leave(self) -> None:
         """Leave the record for the next attempt."""

@@ -160,6 +160,7 @@ class _Execution:
             return await self._attempt.run(handler(self._given.arguments), deadline_ms, yields=yields)
         except Interrupted as interruption:
             cut_off = time.monotonic()
+            self._attempt.stop_clock()
             ended = await self._outlived(handler, interruption.why)
             if ended is None or isinstance(ended.raised, asyncio.CancelledError):
                 raise

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -34,8 +36,12 @@ from tether.errors import (
 )
 from tether.starters.failures import PAUSE_SECONDS, explained, through_outages
 
+T = TypeVar("T")
+
 TAKEN_WITHIN_SECONDS = 10.0
 """How long an answer waits for a worker."""
+DECIDED_WITHIN_SECONDS = 60.0
+"""How long it waits for what becomes of it then."""
 
 REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
     "unknown_call": UnknownCall,
@@ -73,13 +79,19 @@ async def send_answer(handle: WorkflowHandle[Any, Any], name: str, answer: Answe
         ConnectionFailed: The server does not answer.
     """
 
-    async def send() -> Answered:
-        taken: Answered = await handle.execute_update(name, answer, id=answer.id, result_type=Answered)
-        return taken
+    async def send() -> WorkflowUpdateHandle[Answered]:
+        return await handle.start_update(
+            name,
+            answer,
+            id=answer.id,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            result_type=Answered,
+        )
 
     try:
         async with explained(handle.id):
-            return await asyncio.wait_for(_to_the_present_run(handle, send), TAKEN_WITHIN_SECONDS)
+            sent = await asyncio.wait_for(_to_the_present_run(handle, send), TAKEN_WITHIN_SECONDS)
+            return await _decided(sent, answer.call)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NotAnswered(
             f"no worker has taken the answer about {answer.call} of {handle.id!r} within {TAKEN_WITHIN_SECONDS:g} s: "
@@ -87,6 +99,17 @@ async def send_answer(handle: WorkflowHandle[Any, Any], name: str, answer: Answe
         ) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error
+
+
+async def _decided(sent: WorkflowUpdateHandle[Answered], call: str) -> Answered:
+    """What becomes of an answer that a worker has taken: edits are decided about first."""
+    try:
+        return await asyncio.wait_for(through_outages(sent.result), DECIDED_WITHIN_SECONDS)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise NotAnswered(
+            f"the answer about {call} of {sent.workflow_id!r} is with a worker, which hasn't decided about it within "
+            f"{DECIDED_WITHIN_SECONDS:g} s; it still may: look with `tether show` before you answer again"
+        ) from error
 
 
 async def signal_answer(handle: WorkflowHandle[Any, Any], answer: Answer) -> None:
@@ -109,7 +132,7 @@ async def signal_answer(handle: WorkflowHandle[Any, Any], answer: Answer) -> Non
             raise
 
 
-async def _to_the_present_run(handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[Answered]]) -> Answered:
+async def _to_the_present_run(handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[T]]) -> T:
     """Send, and again where the run just went on in a new run of its chain, or where the server dropped the answer."""
     while True:
         try:

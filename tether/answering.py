@@ -61,7 +61,8 @@ def read_answer(model: type[AnswerT], given: Any) -> AnswerT:
         Refused: It isn't one; says what is wrong.
     """
     try:
-        size = len(canonical(given).encode("utf-8", "surrogatepass"))
+        # As it stands in a message: JSON in a string of JSON.
+        size = len(canonical(canonical(given)).encode("utf-8", "surrogatepass"))
     except (TypeError, ValueError, RecursionError):
         raise Refused("invalid_answer", "the answer can't be read: it isn't JSON") from None
     if size > MAX_ANSWER_BYTES:
@@ -87,7 +88,11 @@ def check(state: RunState, context: RunContext, answer: Answer | OutcomeAnswer, 
     Raises:
         Refused: It may not; nothing follows from it.
     """
+    if len(answer.id.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        raise Refused("invalid_answer", f"the answer's own id is over {MAX_ID_BYTES} bytes")
     request = _open(state, answer)
+    if request.is_escalated(now_ms):  # the clock rings after what came while no worker was there
+        request = request.model_copy(update={"escalated": True})
     authorise(request, context, answer.by)
     # Whoever says no may be late: it was left in time, perhaps, while no worker was there to take it.
     if now_ms >= request.deadline_ms and answer.verdict != "deny":

@@ -70,7 +70,7 @@ def approved(state: RunState, answer: Answer, now_ms: int, *, changes: tuple[Cha
         at_ms=now_ms,
         digest=call.decided.digest,
         version=request.version,
-        escalated=request.escalated,
+        escalated=request.is_escalated(now_ms),
         changes=changes,
     )
     call.status, call.request = "ready", None

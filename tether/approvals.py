@@ -82,6 +82,11 @@ class Request(Value):
         """When it takes its default, in milliseconds since the epoch."""
         return self.asked_ms + self.terms.deadline_ms
 
+    def is_escalated(self, now_ms: int) -> bool:
+        """Whether it has gone to further roles by then, or should have."""
+        due = self.terms.escalate_ms and now_ms >= self.asked_ms + self.terms.escalate_ms
+        return self.escalated or bool(due and self.terms.escalate_ms < self.terms.deadline_ms)
+
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles that may answer now; empty for anybody who is neither the requester nor the starter."""

@@ -59,7 +59,7 @@ def _effects(state: RunState) -> tuple[EffectCounts, tuple[EffectLine, ...]]:
     counts, lines = state.counters.effects, list(state.effects)
     for call in state.calls:
         if call.acts and call.status != "settled":
-            became: EffectState = "unknown" if call.in_doubt else "not_done"
+            became: EffectState = "unknown" if call.in_doubt or call.status == "running" else "not_done"
             counts = counts.plus(became)
             decided = call.decided
             lines.append(EffectLine(call=decided.id, tool=decided.tool, resource=decided.resource, state=became))

@@ -150,7 +150,8 @@ def _model_failure(event: RunEvent, given: ModelInput) -> ModelFailure:
     if event.how == "lost":
         return lost_attempt(None if event.data is None else Beat.model_validate(event.data), given.failed)
     if event.data is not None:
-        return ModelFailure.model_validate(event.data)
+        with suppress(ValidationError):  # failed by hand
+            return ModelFailure.model_validate(event.data)
     kind = ErrorKind.CANCELLED if event.how == "cancelled" else ErrorKind.INTERNAL
     return ModelFailure(error=RunError(kind=kind, message=event.message))
 
@@ -172,8 +173,10 @@ def _reconciled(record: Record, event: RunEvent, given: ReconcileInput) -> None:
     call = _call(record, given.call)
     if call is None or event.kind != "done":
         return
-    call.reconciled, call.ended = ReconcileResult.model_validate(event.data), event.at
-    if call.reconciled.verdict == "did_not":
+    call.ended = event.at
+    with suppress(ValidationError):  # completed by hand: a person is asked
+        call.reconciled = ReconcileResult.model_validate(event.data)
+    if call.reconciled and call.reconciled.verdict == "did_not":
         call.failure = None  # it is made again
 
 

@@ -11,7 +11,10 @@ MASK = "•••"
 
 def masked(arguments: dict[str, JsonValue], sensitive: Collection[str]) -> dict[str, JsonValue]:
     """Arguments with the sensitive ones marked, at any depth."""
-    return {name: MASK if name in sensitive else masked_value(value, sensitive) for name, value in arguments.items()}
+    named = {name.casefold() for name in sensitive}
+    return {
+        name: MASK if name.casefold() in named else masked_value(value, sensitive) for name, value in arguments.items()
+    }
 
 
 def masked_value(value: JsonValue, sensitive: Collection[str]) -> JsonValue:
@@ -25,4 +28,4 @@ def masked_value(value: JsonValue, sensitive: Collection[str]) -> JsonValue:
 
 def masked_text(text: str, sensitive: Collection[str]) -> str:
     """Arguments as a model wrote them, which nobody can read: marked whole where they name something sensitive."""
-    return MASK if any(name in text for name in sensitive) else text
+    return MASK if any(name.casefold() in text.casefold() for name in sensitive) else text

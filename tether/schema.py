@@ -72,7 +72,7 @@ class SignatureArguments:
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
-        self._has_sets = '"uniqueItems": true' in json.dumps(model.model_json_schema())
+        self._sets = _of_sets(model.model_json_schema(by_alias=True))
 
     def normalise(self, arguments: Json) -> Json:
         """See `Arguments`."""
@@ -89,14 +89,14 @@ class SignatureArguments:
         """See `Arguments`."""
         parsed = self._parsed(arguments)
         again = _recorded(parsed)
-        changed = [name for name, value in arguments.items() if not self._is_same(value, again.get(name, ...))]
+        changed = [name for name, value in arguments.items() if not self._is_same(name, value, again.get(name, ...))]
         if changed:
             raise UnstableArguments(changed)
         return {name.removeprefix(_FIELD): getattr(parsed, name) for name in type(parsed).model_fields}
 
-    def _is_same(self, one: Any, other: Any) -> bool:
+    def _is_same(self, name: str, one: Any, other: Any) -> bool:
         # A set that is built in another order may be written in another order.
-        return bool(one == other or (self._has_sets and _sorted(one) == _sorted(other)))
+        return bool(one == other or (name in self._sets and _sorted(one) == _sorted(other)))
 
     def _parsed(self, arguments: Json) -> BaseModel:
         try:
@@ -250,6 +250,16 @@ def _check_recordable(tool: str, model: type[BaseModel], parameters: Json) -> No
 
 def _recorded(arguments: BaseModel) -> Json:
     return arguments.model_dump(mode="json", by_alias=True, round_trip=True)
+
+
+def _of_sets(schema: Json) -> set[str]:
+    """The arguments that are sets, or may hold some."""
+    shared = json.dumps(schema.get("$defs", {}))
+    properties = schema.get("properties", {})
+    assert isinstance(properties, dict)  # noqa: S101  pydantic's own schema of a model
+    written = {name: json.dumps(each) for name, each in properties.items()}
+    unique = '"uniqueItems": true'
+    return {name for name, text in written.items() if unique in text or ("$ref" in text and unique in shared)}
 
 
 def _sorted(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
+from tether.approvals import Answered
 from tether.contract import SENSITIVE_BY_DEFAULT, EffectState, ToolContract
 from tether.errors import ErrorKind, RunError
 from tether.model_records import ModelFailure, ModelResult
@@ -120,7 +121,7 @@ def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, 
         sensitive=contract.sensitive if contract else SENSITIVE_BY_DEFAULT,
         permit=decided.permit,
         approval=call.approval,
-        said=call.composed.said if call.composed else call.input.said if call.input else None,
+        said=_said(call),
         effect=_effect(contract, call),
         asked=turn.ended if decided.permit and decided.permit.verdict == "ask" else None,
         reason=reason,
@@ -146,6 +147,12 @@ def _effect(contract: ToolContract | None, call: CallRecord) -> EffectState | No
     if call.failure:
         return call.failure.effect or "not_done"
     return "unknown" if call.input and not call.composed else "not_done"
+
+
+def _said(call: CallRecord) -> Answered | None:
+    """A person's last word on it."""
+    composed = call.composed.said if call.composed else None
+    return composed or (call.input.said if call.input else None)
 
 
 def _call_error(call: CallRecord) -> RunError | None:

@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.result import RunResult
     from tether.start import RunInput, unacceptable
     from tether.state import Ending, RunState
-    from tether.tool_records import ToolInput, ToolResult
+    from tether.tool_records import ReconcileResult, ToolInput, ToolResult
     from tether.view import CallView, RunView
     from tether.workflows import calls, display
     from tether.workflows.inputs import contract_of, model_input, tool_input
@@ -66,6 +66,7 @@ class AgentRun:
         self._policy = ""
         self._settings = RunSettings(attributes=False)
         self._flights: list[asyncio.Task[None]] = []
+        self._landing = False
         self._stirred = False
         self._people = People(given, self._state, self._stir)
         self._shown = display.waiting_key(self._state.waiting)
@@ -83,7 +84,7 @@ class AgentRun:
         except asyncio.CancelledError:
             await self._land()
             await self._hear_out()
-            self._state.ending = Ending(outcome="cancelled", why="the run was cancelled")
+            self._state.ending = self._state.ending or Ending(outcome="cancelled", why="the run was cancelled")
             workflow.upsert_memo({display.RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
             raise
         await self._hear_out()
@@ -233,11 +234,14 @@ class AgentRun:
         """Cancel what is in flight and wait for what becomes of it; withdraw what waits for people."""
         self._people.stop()
         answers.withdrawn(self._state)
-        flights, self._flights = self._flights, []
-        for flight in flights:
-            flight.cancel()
+        flights = self._flights
+        if not self._landing:
+            self._landing = True
+            for flight in flights:
+                flight.cancel()
         if flights:
-            await workflow.wait(flights)
+            await workflow.wait(flights)  # a cancellation may come meanwhile: then this is waited for once more
+        self._flights = []
         for flight in flights:
             if not flight.cancelled():
                 flight.result()
@@ -298,7 +302,8 @@ class AgentRun:
         call = progress.reconciling(state, call_id)
         try:
             given, contract = self._tool_input(call_id), self._contract(call_id)
-            result = await calls.reconcile(given, call.doubt, contract, self._settings, still_runs=call.still_runs)
+            found = await calls.reconcile(given, call.doubt, contract, self._settings, still_runs=call.still_runs)
+            result = calls.told(ReconcileResult, found) or calls.unreconciled(None, call.doubt)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error

@@ -16,7 +16,6 @@ with workflow.unsafe.imports_passed_through():
     from tether.activities.evaluate import EvaluateActivities
     from tether.activities.model import ModelActivities
     from tether.activities.notify import NotifyActivities
-    from tether.activities.reconcile import ReconcileActivities
     from tether.activities.setup import SetupActivities
     from tether.contract import EffectState, ToolContract
     from tether.errors import ErrorKind, RunError
@@ -24,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
     from tether.notices import Notice
     from tether.progress import outcome_of
-    from tether.records import Beat, RunSettings, SetupInput, SetupResult
+    from tether.records import RECONCILE, Beat, RunSettings, SetupInput, SetupResult
     from tether.step import FailedAttempt
     from tether.text import one_line
     from tether.tool_records import (
@@ -103,11 +102,11 @@ def call_tool(given: ToolInput, contract: ToolContract, settings: RunSettings) -
 
 def reconcile(
     given: ToolInput, why: str, contract: ToolContract, settings: RunSettings, *, still_runs: bool = False
-) -> ActivityHandle[ReconcileResult]:
-    """Find out what became of a call."""
+) -> ActivityHandle[Any]:
+    """Find out what became of a call; what comes back is a `ReconcileResult`, unless somebody meddled."""
     heartbeat = timedelta(milliseconds=settings.heartbeat_ms)
-    return workflow.start_activity_method(
-        ReconcileActivities.reconcile,
+    return workflow.start_activity(
+        RECONCILE,
         ReconcileInput(call=given, why=why, still_runs=still_runs),
         task_queue=settings.tool_queue or None,
         start_to_close_timeout=timedelta(milliseconds=contract.timeout_ms) + heartbeat + GRACE,
@@ -149,8 +148,8 @@ def model_failure(error: ActivityError, before: tuple[FailedAttempt, ...]) -> Mo
         before: Attempts that had failed before that activity.
     """
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.details:
-        return ModelFailure.model_validate(cause.details[0])
+    if isinstance(cause, ApplicationError) and cause.details and (failure := told(ModelFailure, cause.details[0])):
+        return failure
     if isinstance(cause, TemporalTimeout):
         details = cause.last_heartbeat_details
         return lost_attempt(Beat.model_validate(details[0]) if details else None, before)
@@ -189,9 +188,14 @@ def _unsaid(kind: ErrorKind, message: str, call: str, contract: ToolContract) ->
     return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message)), effect=effect)
 
 
-def unreconciled(error: ActivityError, why: str) -> ReconcileResult:
-    """What is known when even the search for it failed: nothing more, and nobody was named who may say."""
-    _, message = _cancelled_or_internal(error)
+def unreconciled(error: ActivityError | None, why: str) -> ReconcileResult:
+    """What is known when even the search for it failed: nothing more, and nobody was named who may say.
+
+    Args:
+        error: How it failed; None where it was completed by hand.
+        why: Why the outcome is unknown.
+    """
+    message = _cancelled_or_internal(error)[1] if error else "it was completed by hand, with nothing that it found"
     return ReconcileResult(verdict="unknown", why=f"{why}; the search for it failed: {message}")
 
 

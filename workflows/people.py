@@ -59,15 +59,16 @@ class People:
         self._manifest, self._environment = manifest, environment
         for request in self._state.waiting:
             self._start_clock(request.call)
+        waiting = {request.call: request for request in self._state.waiting}
         unsent, self._state.unsent = self._state.unsent, []
         for each in unsent:
-            about = self._state.call(each.call).request
-            if about is not None:
-                self._notify(each.kind, about)
+            if each.call in waiting:
+                self._notify(each.kind, waiting[each.call])
 
     def carry(self) -> None:
-        """The run continues as new: what is on its way would be lost with it."""
-        self._state.unsent = [Unsent(kind=kind, call=call) for kind, call in self._notices]
+        """The run continues as new: notices of what waits that are on their way would be lost with it."""
+        waiting = {request.call for request in self._state.waiting}
+        self._state.unsent = [Unsent(kind=kind, call=call) for kind, call in self._notices if call in waiting]
 
     def ask(self, call_id: str) -> None:
         """Ask whether a call may be executed."""
@@ -99,7 +100,7 @@ class People:
         try:
             answer = read_answer(model, given)
             if repeated(self._state, answer) is None:
-                check(self._state, self._given.context, answer, _now_ms())
+                self._check(answer)
         except Refused as refused:
             _refuse(refused)
 
@@ -113,7 +114,7 @@ class People:
             answer = read_answer(model, given)
             if known := repeated(self._state, answer):
                 return known
-            check(self._state, self._given.context, answer, _now_ms())
+            self._check(answer)
             taken = await self._taken(answer)
         except Refused as refused:
             _refuse(refused)
@@ -148,7 +149,7 @@ class People:
             self._check(answer)
             return await self._decided(answer)
 
-    def _check(self, answer: Answer) -> Request:
+    def _check(self, answer: Answer | OutcomeAnswer) -> Request:
         if self._over:
             raise Refused("run_ended", "the run has ended; the answer does nothing")
         return check(self._state, self._given.context, answer, _now_ms())

@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
 SUGGESTED_EVENTS = 4_096
 """After how many events a server suggests it, where it isn't configured (`limit.historyCount.suggestContinueAsNew`)."""
 OVERDUE_FACTOR = 2
+OVERDUE_BYTES = OVERDUE_FACTOR * 4 * 1024 * 1024
+"""A server suggests it at half of that (`limit.historySize.suggestContinueAsNew`)."""
 MAX_CARRIED_BYTES = 1536 * 1024
 MAX_CARRIED_ANSWER_BYTES = 64 * 1024
 
@@ -50,7 +52,9 @@ class Renewal:
         Args:
             after: As for `is_due`.
         """
-        return workflow.info().get_current_history_length() >= OVERDUE_FACTOR * (after or SUGGESTED_EVENTS)
+        info = workflow.info()
+        events = OVERDUE_FACTOR * (after or SUGGESTED_EVENTS)
+        return info.get_current_history_length() >= events or info.get_current_history_size() >= OVERDUE_BYTES
 
     def something_landed(self) -> None:
         """What is carried over may fit now, though it didn't."""

@@ -193,7 +193,7 @@ class LifeOfARun(RuleBasedStateMachine):
         """By somebody who may, or by anybody; what was asked anew more often than the rest."""
         waiting = self.run.state.waiting
         request = chance.choices(waiting, [request.revision**3 for request in waiting])[0]
-        may = self.model.people_for(request.call)
+        may = self.model.people_for(request.call, self.run.now_ms)
         by = Actor(id=chance.choice(may)) if may and words.rightly else words.by
         self._answer(self._said(request.kind, request.call, by, words))
 

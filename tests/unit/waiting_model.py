@@ -30,6 +30,12 @@ class Case:
     valid_until: int | None = None
     touched: bool = False
 
+    def is_escalated(self, now: int) -> bool:
+        """Whether it went to further roles before its deadline; a clock that rings late changes nothing of that."""
+        assert self.asking
+        due = self.asked_ms + self.asking.escalate * 60_000
+        return self.escalated or (bool(self.asking.escalate) and due <= now and due < self.deadline_ms)
+
     @property
     def deadline_ms(self) -> int:
         """When nobody may answer any more."""
@@ -57,11 +63,11 @@ class Model:
         """The calls that are there."""
         return {call for call, case in self.cases.items() if case.place == place}
 
-    def people_for(self, call: str) -> list[str]:
+    def people_for(self, call: str, now: int) -> list[str]:
         """Who may answer for a call that waits."""
         case = self.cases[call]
         assert case.asking
-        return [person for person in ROLES if self._may(person, case.asking, escalated=case.escalated)]
+        return [person for person in ROLES if self._may(person, case.asking, escalated=case.is_escalated(now))]
 
     def asked_for(self, call: str, tool: str, arguments: dict[str, JsonValue], now: int) -> None:
         """The model asks for a call."""
@@ -88,7 +94,7 @@ class Model:
             return {self._last(answer.call)}
         if case.place != kind:
             return {"invalid_answer"}
-        found = self._wrong_with(answer.by, case)
+        found = self._wrong_with(answer.by, case, now)
         if now >= case.deadline_ms and answer.verdict != "deny":
             found.add("expired")
         revision = case.revisions[kind]
@@ -130,7 +136,7 @@ class Model:
         assert answer.by
         if said == "allow":
             self._grant(case, None, now)
-        elif self._may(answer.by.id, said, escalated=case.escalated and said == before):
+        elif self._may(answer.by.id, said, escalated=case.is_escalated(now) and said == before):
             self._grant(case, said, now)
         else:
             self._ask(case, "approval", said, now)
@@ -151,8 +157,7 @@ class Model:
         for call, case in self.waiting().items():
             asking = case.asking
             assert asking
-            due = case.asked_ms + asking.escalate * 60_000
-            case.escalated |= bool(asking.escalate) and due <= now and due < case.deadline_ms
+            case.escalated = case.is_escalated(now)
             if case.deadline_ms > now:
                 continue
             self._answered(call, "expired", "")
@@ -208,13 +213,13 @@ class Model:
             return "unknown_call"
         return "expired" if said[-1] == "expired" else "already_answered"
 
-    def _wrong_with(self, by: Actor | None, case: Case) -> set[str]:
+    def _wrong_with(self, by: Actor | None, case: Case, now: int) -> set[str]:
         assert case.asking
         if by is None or by.id.strip() in {"", "anonymous", "policy"} or by.tenant != "default":
             return {"unauthorised"}
         if by.channel == "worker":
             return {"unauthorised"}
-        if self._may(by.id, case.asking, escalated=case.escalated):
+        if self._may(by.id, case.asking, escalated=case.is_escalated(now)):
             return set()
         return {"requester" if by.id == self._requester else "starter" if by.id == self._starter else "unauthorised"}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.workflows.approving import CLERK, FINANCE, LEAD, STARTER, start, waiting
+from tests.workflows.approving import CLERK, FINANCE, LEAD, PEOPLE, STARTER, start, waiting
 from tests.workflows.desk import agent
-from tether import Actor
+from tether import Actor, tool
 from tether.approvals import WAITING_MEMO
 from tether.errors import (
     AlreadyAnswered,
@@ -23,7 +24,7 @@ from tether.errors import (
     UnknownCall,
 )
 from tether.ids import arguments_digest
-from tether.policy.rules import Policy, Rule
+from tether.policy.rules import Ask, Policy, Rule
 from tether.result import EffectCounts
 from tether.starters.client import RunHandle
 from tether.step import AgentStep
@@ -152,6 +153,31 @@ async def test_edited_arguments_are_what_is_executed(tether: Tether) -> None:
     told = tether.wire.requests[-1].tool_results[-1].text
     assert "cents" in told
     assert "refunded 300 of 1" in told
+
+
+async def test_an_edit_that_takes_long_to_decide_is_waited_for(tether: Tether, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a worker has it, an answer isn't told as taken by nobody, however long its owner is looked up."""
+    monkeypatch.setattr("tether.starters.answers.TAKEN_WITHIN_SECONDS", 1.0)
+    edited = False
+
+    async def owner(order_id: str) -> str:
+        if edited:
+            await asyncio.sleep(2)
+        return "u-1"
+
+    @tool(effect="keyed", owner=owner)
+    async def pay(order_id: str, cents: int) -> str:
+        """Pay."""
+        return f"paid {cents}"
+
+    tether.script(calls("pay", order_id="1", cents=500), says("Done."))
+    rules = Policy(people=PEOPLE, rules=[Rule(then="ask", ask=Ask(approvers="lead"))])
+    run = await tether.start(agent(pay), "Pay", policy=rules, user="u-17")
+    await waiting(run)
+    edited = True
+    answered = await run.approve("c1", by=LEAD, edits={"cents": 400})
+    assert [(change.was, change.now) for change in answered.changes] == [(500, 400)]
+    assert (await run.result()).effects == EffectCounts(done=1)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ import pytest
 
 from tests.workflows.approving import LEAD, waiting
 from tests.workflows.desk import agent
-from tether import App, DidNotHappen, Happened, Tool, tool
+from tether import App, DidNotHappen, Happened, Limits, Retries, Tool, tool
 from tether.policy.rules import Ask, Policy, Rule
 from tether.result import EffectCounts, RunResult
 from tether.starters.client import AgentClient, RunHandle
 from tether.testing.harness import Tether
-from tether.testing.wire import calls, says
+from tether.testing.wire import calls, calls_many, says
 
 POLICY = Policy(people={LEAD.id: ["lead"]}, ask=Ask(approvers="lead", deadline="1h"), rules=[Rule(then="allow")])
 QUICK: dict[str, Any] = {"heartbeat": 1.0, "unsafe_heartbeat": 1.0, "drain": 0.0}
@@ -130,3 +130,41 @@ async def test_a_cancelled_run_waits_a_while_for_a_call_that_hangs(tether: Tethe
     result = await finished(run)
     assert (result.outcome, result.effects) == ("cancelled", EffectCounts(unknown=1))
     assert (till.paid, till.searches) == ([], [])
+
+
+async def test_a_cancellation_while_a_run_ends_forgets_nothing(tether: Tether, till: Till) -> None:
+    """A run that ends waits for its hanging effect though it is cancelled meanwhile, and tells that it is unknown."""
+
+    @tool(effect="unsafe")
+    async def send(order_id: str) -> str:
+        """Send."""
+        raise ConnectionError("lost")
+
+    tether.script(calls_many(("send", {"order_id": "1"}), ("pay", {"order_id": "2"})))
+    served = await tether.serve(App(agents=[agent(send, till.tool(timeout=60))], policy=POLICY), **QUICK)
+    run = await AgentClient(tether.client, settings=served).start("desk", "Send and pay")
+    await waiting(run)
+    await asyncio.to_thread(till.began.wait)
+    await run.outcome("c1", "stop", by=LEAD)
+    await run.cancel()
+    result = await finished(run)
+    assert (result.outcome, result.effects) == ("unknown_effect", EffectCounts(unknown=2))
+
+
+async def test_waiting_for_a_handler_that_was_cut_off_uses_up_no_active_time(tether: Tether, till: Till) -> None:
+    """A run goes on after a tool's timeout, however long its thread was waited for after it."""
+
+    @tool(effect="idempotent", timeout=0.3, retries=Retries(attempts=1))
+    def put(order_id: str) -> str:
+        """Put."""
+        till.release.wait()
+        return "put"
+
+    tether.script(calls("put", order_id="1"), says("Sorry."))
+    served = await tether.serve(
+        App(agents=[agent(put, limits=Limits(timeout=2))], policy=POLICY), heartbeat=3.0, drain=0.0
+    )
+    run = await AgentClient(tether.client, settings=served).start("desk", "Put")
+    result = await finished(run)
+    assert (result.outcome, result.effects) == ("completed", EffectCounts(unknown=1))
+    assert result.execution_ms < 2_000

@@ -14,12 +14,12 @@ from temporalio.exceptions import ApplicationError
 
 from tests.workflows.approving import LEAD, start, waiting
 from tests.workflows.desk import agent
-from tether import Actor, App, tool
-from tether.approvals import Answer
+from tether import Actor, App, StillUnknown, tool
+from tether.approvals import Answer, OutcomeAnswer
 from tether.errors import InvalidAnswer, NotAuthorised
 from tether.policy.rules import ALLOW_ALL, Policy, Rule
 from tether.result import EffectCounts
-from tether.starters.answers import new_id, signal_answer
+from tether.starters.answers import new_id, send_answer, signal_answer
 from tether.starters.client import AgentClient, RunHandle
 from tether.testing.harness import Tether
 from tether.testing.wire import calls, calls_many, says
@@ -120,10 +120,14 @@ async def test_what_people_say_fits_together(tether: Tether) -> None:
     tether.script(calls_many(*(("pay", {"order_id": str(number)}) for number in range(count))), says("Done."))
     run = await tether.start(agent(pay), "Pay", policy=ALLOW_ALL, user="u-17")
     await waiting(run, count)
+    handle = tether.client.get_workflow_handle(run.id)
+    with pytest.raises(InvalidAnswer, match="own id"):
+        await send_answer(handle, "outcome", OutcomeAnswer(call="c1", verdict="stop", by=LEAD, id="e" * 201))
     with pytest.raises(InvalidAnswer, match="24 KiB"):
         await run.outcome("c1", "happened", by=LEAD, result="y" * 25_000)
     for number in range(count):
-        await run.outcome(f"c{number + 1}", "happened", by=LEAD, result="y" * 24_000)
+        rows = [{"parcel": f"P-{row}"} for row in range(700)]
+        await run.outcome(f"c{number + 1}", "happened", by=LEAD, result=rows)
     result = await run.result()
     assert (result.outcome, result.effects) == ("completed", EffectCounts(done=count))
 
@@ -153,6 +157,33 @@ async def test_edits_that_were_left_without_a_worker_fit_together(tether: Tether
     await tether.serve(app, task_queue=settings.task_queue)
     assert (await run.result()).effects == EffectCounts(done=count)
     assert written == ["y"] * count
+
+
+async def test_a_search_that_is_ended_by_hand_has_found_nothing(tether: Tether) -> None:
+    """Whatever an operator completes a search with, nobody takes it for what was found: a person is asked."""
+    began = asyncio.Event()
+    here = asyncio.get_running_loop()
+
+    async def search(order_id: str) -> StillUnknown:
+        here.call_soon_threadsafe(began.set)
+        await asyncio.sleep(60)
+        return StillUnknown("the vendor is away")
+
+    @tool(effect="unsafe", reconcile=search, timeout=60)
+    async def pay(order_id: str) -> str:
+        """Pay."""
+        raise ConnectionError("lost")
+
+    tether.script(calls("pay", order_id="1"), says("Done."))
+    run = await tether.start(agent(pay), "Pay", policy=ALLOW_ALL)
+    await began.wait()
+    (pending,) = (await run.describe()).raw_description.pending_activities
+    by_hand = tether.client.get_async_activity_handle(workflow_id=run.id, run_id=None, activity_id=pending.activity_id)
+    await by_hand.complete({"nothing": "known"})
+    (request,) = await waiting(run)
+    assert "completed by hand" in request.why
+    await run.outcome("c1", "happened", by=LEAD, result="paid")
+    assert (await run.result()).effects == EffectCounts(done=1)
 
 
 @pytest.mark.parametrize("how", ["completed", "failed"])

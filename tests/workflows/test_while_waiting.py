@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 
 from tests.activities.hooks import SECRET, Reply, hooks
-from tests.workflows.approving import CLERK, LEAD, PEOPLE, STARTER, policy, waiting
+from tests.workflows.approving import CLERK, FINANCE, LEAD, PEOPLE, STARTER, policy, waiting
 from tests.workflows.desk import agent, look_up, refund
 from tether import App, Retries, StillUnknown, tool
 from tether.adapters import attributes
@@ -109,10 +109,26 @@ async def test_without_a_worker_until_the_deadline_a_no_counts_and_a_yes_does_no
     assert (await run.result()).effects == effects
 
 
+async def test_without_a_worker_who_it_escalates_to_meanwhile_may_say_no(tether: Tether) -> None:
+    """The escalation that fell due while no worker was there counts for what was left after it."""
+    tether.script(calls("refund", order_id="1", cents=500), says("Done."))
+    escalates = policy(deadline="4s", escalate={"after": "1s", "to": "finance"}, at_deadline="allow")
+    app = App(agents=[agent(look_up, refund)], policy=escalates)
+    settings = await tether.serve(app)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Refund", user=CLERK.id, by=STARTER)
+    await waiting(run)
+    await tether.stop(settings.task_queue)
+    await until(lambda: events_of(tether, run, "timer_fired_event_attributes"))
+    answer = Answer(call="c1", verdict="deny", by=FINANCE, id=new_id())
+    await signal_answer(tether.client.get_workflow_handle(run.id), answer)
+    await tether.serve(app, task_queue=settings.task_queue)
+    assert (await run.result()).effects == EffectCounts(not_done=1)
+
+
 async def test_notices_on_their_way_are_sent_anew_by_the_continued_run(tether: Tether) -> None:
     """A receiver that doesn't answer keeps no run from continuing as new, and hears of the request once it does."""
     async with hooks(*[Reply(does="hang")] * 1_000) as receiver:
-        tether.script(calls("refund", order_id="1", cents=500), says("Done."))
+        tether.script(*(calls("refund", order_id=order, cents=500) for order in "12"), says("Done."))
         settings = await tether.serve(
             App(agents=[agent(look_up, refund)], policy=policy(remind="1s")),
             continue_after=40,
@@ -121,17 +137,18 @@ async def test_notices_on_their_way_are_sent_anew_by_the_continued_run(tether: T
         )
         run = await AgentClient(tether.client, settings=settings).start("desk", "Refund", user=CLERK.id, by=STARTER)
         await waiting(run)
+        await run.approve("c1", by=LEAD)
         async with asyncio.timeout(30):
-            while not [each for each in receiver.ids() if "/reminder/" in each]:
+            while not {each.split("/")[-2] for each in receiver.ids() if "/c2/" in each} >= {"requested", "reminder"}:
                 await asyncio.sleep(0.02)
         await continued(tether, run)
         before = receiver.ids()
         receiver.replies.clear()
         async with asyncio.timeout(30):
-            while not set(before) <= set(receiver.ids()[len(before) :]):
+            while not {each for each in before if "/c2/" in each} <= set(receiver.ids()[len(before) :]):
                 await asyncio.sleep(0.02)
-        await run.approve("c1", by=LEAD)
-        assert (await run.result()).effects == EffectCounts(done=1)
+        await run.approve("c2", by=LEAD)
+        assert (await run.result()).effects == EffectCounts(done=2)
 
 
 async def test_a_run_that_is_cancelled_while_it_waits_is_listed_as_cancelled(tether: Tether) -> None:
