@@ -16,6 +16,7 @@ from tests.chaos.faults import Trial, plan
 from tests.chaos.report import PLACE, figures, written
 from tests.chaos.stage import Verdict, performed
 from tests.chaos.theatre import Theatre
+from tests.chaos.worker import stop_forking
 from tether.adapters.connection import connect
 from tether.testing.wire import WireServer
 from tether.workers.dev import DevServer
@@ -44,7 +45,10 @@ def main() -> int:
             parser.error(f"--only {asked.only}: the last trial with --trials {asked.trials} is {len(drawn) - 1}")
     for name in [name for name in os.environ if name.startswith(("TEMPORAL_", "TETHER_", "OPENAI_"))]:
         del os.environ[name]  # whoever runs this may have settings of their own
-    verdicts = asyncio.run(_perform(trials, seed, asked.stages, asked.trials))
+    try:
+        verdicts = asyncio.run(_perform(trials, seed, asked.stages, asked.trials))
+    finally:
+        stop_forking()
     body = figures(verdicts, seed)
     Console(highlight=False, soft_wrap=True).print(body, markup=False)
     if asked.write:

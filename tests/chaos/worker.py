@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,6 +60,11 @@ def started(serving: Serving) -> BaseProcess:
     process = _FORKED.Process(target=_serve, args=(serving,), daemon=True)
     process.start()
     return cast(BaseProcess, process)
+
+
+def stop_forking() -> None:
+    """End the process that workers are forked from, and wait for its end: left alone it would outlast this one."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 def _serve(serving: Serving) -> None:
