@@ -117,7 +117,7 @@ async def details_of(page: Page) -> str:
     The page asks the run when it is opened; it needs a worker, also where the run has ended.
     """
     await page.get_by_test_id("user-metadata-tab").click()
-    details = page.frame_locator("#user-metadata-current-details").locator("main")
+    details = page.frame_locator("#user-metadata-current-details").locator("main:has(p)")  # empty until it was answered
     return (await details.inner_html()).strip()
 
 
