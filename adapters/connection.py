@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,8 @@ async def connect(profile: str | None = None, *, address: str | None = None, nam
     Raises:
         ConnectionFailed: No server there, wrong namespace, no or bad key; says which and what to do.
     """
+    if address is None and not _profile(profile).address:
+        _check_dev_runs()
     found = target(profile)
     config: dict[str, Any] = {**_profile(profile).to_client_connect_config()}
     config["target_host"] = address or found.address
@@ -105,15 +109,24 @@ async def connect(profile: str | None = None, *, address: str | None = None, nam
 
 def dev_note(folder: Path | None = None) -> DevNote | None:
     """The note of a `tether dev` that runs, in this folder or one above it."""
+    return next((note for note in _dev_notes(folder) if _alive(note.pid)), None)
+
+
+def _dev_notes(folder: Path | None = None) -> Iterator[DevNote]:
     here = (folder or Path.cwd()).resolve()
     for place in (here, *here.parents):
-        try:
-            note = DevNote.model_validate_json((place / DEV_NOTE).read_text())
-        except (OSError, ValidationError):
-            continue
-        if _alive(note.pid):
-            return note
-    return None
+        with suppress(OSError, ValidationError):
+            yield DevNote.model_validate_json((place / DEV_NOTE).read_text())
+
+
+def _check_dev_runs() -> None:
+    """Refuse to take another server for that of a `tether dev` that died here."""
+    notes = list(_dev_notes())
+    if notes and not any(_alive(note.pid) for note in notes):
+        raise ConnectionFailed(
+            f"the `tether dev` of this folder, whose server was at {notes[0].address}, has died; start it again, or set "
+            f"TEMPORAL_ADDRESS (or remove {DEV_NOTE})"
+        )
 
 
 _NO_TEMPORAL = "what listens there is no Temporal server"

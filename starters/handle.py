@@ -21,7 +21,7 @@ from tether.actors import Actor
 from tether.adapters import attributes
 from tether.adapters.history import HistoryReader
 from tether.approvals import ANSWER, OUTCOME, Answer, Answered, OutcomeAnswer, OutcomeVerdict, Request
-from tether.errors import RunFailed
+from tether.errors import InvalidAnswer, RunFailed
 from tether.record import Record
 from tether.result import RunResult
 from tether.starters.answers import new_id, send_answer, waiting_in
@@ -33,6 +33,7 @@ from tether.step import AgentStep
 from tether.view import RunView
 
 OutputT = TypeVar("OutputT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT", Answer, OutcomeAnswer)
 
 RESULT_MEMO = "tether_result"
 """Where a cancelled run, which can return nothing, leaves its result."""
@@ -120,14 +121,21 @@ class RunHandle(Generic[OutputT]):
             RunNotFound: There is no such run.
             NotAnswered: No worker has taken the answer in time.
         """
-        answer = Answer(
-            call=call, verdict="approve", by=by, edits=dict(edits or {}), digest=digest, message=message, id=new_id()
+        answer = _written(
+            Answer,
+            call=call,
+            verdict="approve",
+            by=by,
+            edits=dict(edits or {}),
+            digest=digest,
+            message=message,
+            id=new_id(),
         )
         return await send_answer(self._handle, ANSWER, answer)
 
     async def deny(self, call: str, *, by: Actor, message: str = "", digest: str = "") -> Answered:
         """Deny a call that waits; the model is told, with the message. Errors are those of `approve`."""
-        answer = Answer(call=call, verdict="deny", by=by, digest=digest, message=message, id=new_id())
+        answer = _written(Answer, call=call, verdict="deny", by=by, digest=digest, message=message, id=new_id())
         return await send_answer(self._handle, ANSWER, answer)
 
     async def outcome(
@@ -145,7 +153,8 @@ class RunHandle(Generic[OutputT]):
         Raises:
             AnswerRefused: As for `approve`.
         """
-        answer = OutcomeAnswer(call=call, verdict=verdict, by=by, result=result, revision=revision, id=new_id())
+        given = {"call": call, "verdict": verdict, "by": by, "result": result, "revision": revision, "id": new_id()}
+        answer = _written(OutcomeAnswer, **given)
         return await send_answer(self._handle, OUTCOME, answer)
 
     async def pending(self) -> tuple[PendingAttempt, ...]:
@@ -221,3 +230,17 @@ class RunHandle(Generic[OutputT]):
             return self.output.model_validate(output)
         except ValidationError:
             return output
+
+
+def _written(model: type[AnswerT], **fields: Any) -> AnswerT:
+    """An answer with those fields.
+
+    Raises:
+        InvalidAnswer: One of them can't be used.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise InvalidAnswer(f"the answer can't be used: {where}: {problem['msg'].lower()}") from None

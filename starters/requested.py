@@ -9,11 +9,11 @@ from pydantic import JsonValue
 
 from tether.actors import Actor
 from tether.answers import changes_between
-from tether.approvals import Change, Request
+from tether.approvals import Answered, Change, Request
 from tether.contract import SENSITIVE_BY_DEFAULT, ToolContract
 from tether.errors import AnswerRefused, UnknownCall
 from tether.ids import arguments_digest
-from tether.masking import MASK, masked, masked_value
+from tether.masking import masked
 from tether.record import Record
 from tether.starters.handle import RunHandle
 from tether.tool_records import EvaluateInput
@@ -46,13 +46,25 @@ class Requested(Value):
         return masked(self.arguments, self._sensitive)
 
     def changes(self, edits: dict[str, JsonValue]) -> tuple[Change, ...]:
-        """What edits would change, for people: sensitive values marked."""
-        return tuple(self._marked(each) for each in changes_between(self.arguments, {**self.arguments, **edits}))
+        """What edits would change, for people: sensitive values marked.
+
+        What is sensitive counts as changed, whatever it is: that it isn't would confirm a guess to whoever asks.
+        """
+        written = (Change(argument=name, was=self.arguments.get(name), now=now) for name, now in edits.items())
+        return tuple(self._marked(each) for each in written if self._is_sensitive(each) or each.was != each.now)
+
+    def still_waits(self, edits: dict[str, JsonValue], answered: Answered) -> bool:
+        """Whether the edits of an approval that was taken have changed the call without allowing it."""
+        return bool(changes_between(self.arguments, {**self.arguments, **edits})) and not answered.changes
+
+    def _is_sensitive(self, change: Change) -> bool:
+        marked = self._marked(change)
+        named = change.argument.casefold() in {name.casefold() for name in self._sensitive}
+        return named or (marked.was, marked.now) != (change.was, change.now)
 
     def _marked(self, change: Change) -> Change:
-        if change.argument in self._sensitive:
-            return change.model_copy(update={"was": MASK, "now": MASK})
-        was, now = (masked_value(value, self._sensitive) for value in (change.was, change.now))
+        name = change.argument
+        was, now = (masked({name: value}, self._sensitive)[name] for value in (change.was, change.now))
         return change.model_copy(update={"was": was, "now": now})
 
     @property

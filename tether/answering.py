@@ -183,8 +183,8 @@ def _check_arguments(request: Request, answer: Answer) -> None:
         return
     raise Refused(
         "changed_arguments",
-        f"the arguments of {request.call} are not those that were looked at: look again, and answer with digest "
-        f"{request.digest}",
+        f"the arguments of {request.call} are not those that were looked at: look again, and answer with the digest of "
+        "what you see",
     )
 
 

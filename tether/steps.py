@@ -37,36 +37,40 @@ def step_count(result: ModelResult) -> int:
     return len(result.calls) + _speaks(result)
 
 
-def steps_of(record: Record, turns: int | None = None) -> Sequence[AgentStep]:
+def steps_of(record: Record, turns: int | None = None, *, gaps: bool = False) -> Sequence[AgentStep]:
     """The steps of a run, numbered from 1.
 
-    A step of a call appears once the call has an outcome; until then it and what follows it are left out, so that
-    numbers never change.
+    A step of a call appears once the call has an outcome, under the number that is its own from the first.
 
     Args:
         record: The run.
         turns: Up to which turn; all of them where it is left out.
+        gaps: Whether what follows a call that has no outcome yet is there too; else they come in their order.
     """
-    steps = (step for step in _unnumbered(record) if turns is None or step.turn <= turns)
-    return tuple(step.model_copy(update={"number": number}) for number, step in enumerate(steps, start=1))
+    steps = []
+    for number, (step, done) in enumerate(_unnumbered(record), start=1):
+        if turns is not None and step.turn > turns:
+            break
+        if done or record.status != "running":
+            steps.append(step.model_copy(update={"number": number}))
+        elif not gaps:
+            break
+    return tuple(steps)
 
 
-def _unnumbered(record: Record) -> Iterator[AgentStep]:
+def _unnumbered(record: Record) -> Iterator[tuple[AgentStep, bool]]:
+    """All steps, and of each whether it has an outcome."""
     closed = record.status != "running"
-    for result in record.plans:
-        yield _plan_step(result)
+    yield from ((_plan_step(result), True) for result in record.plans)
     if closed:
-        yield from _unanswered(0, record.plan_failures)
+        yield from ((step, True) for step in _unanswered(0, record.plan_failures))
     for number in sorted(record.turns):
         turn = record.turns[number]
         if turn.result is None:
             if closed:
-                yield from _unanswered(number, turn.failures)
+                yield from ((step, True) for step in _unanswered(number, turn.failures))
             return
-        for step, done in _turn_steps(record, turn, turn.result):
-            if not done and not closed:
-                return
-            yield step
+        yield from _turn_steps(record, turn, turn.result)
 
 
 def _plan_step(result: ModelResult) -> AgentStep:

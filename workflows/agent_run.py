@@ -91,9 +91,10 @@ class AgentRun:
         return self._ended()
 
     async def _hear_out(self) -> None:
-        """Whoever answers is told that it is too late."""
+        """Whoever answers is told that it is too late, and whoever didn't that it is over."""
         self._people.stop()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._people.tell_the_last()
 
     @workflow.query(name="status")
     def status(self) -> RunView:

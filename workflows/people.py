@@ -27,6 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from tether.tool_records import EvaluateInput
     from tether.workflows import calls
 
+LAST_NOTICE_SECONDS = 15
+
 
 class People:
     """The requests of one run.
@@ -90,6 +92,12 @@ class People:
         self._clocks.clear()
         if self._evaluation:
             self._evaluation.cancel()
+
+    async def tell_the_last(self) -> None:
+        """Wait a while for word of what has expired: what is on its way ends with the run."""
+        last = [sending for (kind, _), sending in self._notices.items() if kind == "expired"]
+        if last:
+            await workflow.wait(last, timeout=LAST_NOTICE_SECONDS)
 
     def check(self, model: type[Answer | OutcomeAnswer], given: Any) -> None:
         """Refuse what may not answer; raised in a validator, it writes no event.

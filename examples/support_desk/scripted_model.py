@@ -33,9 +33,13 @@ class Asked(NamedTuple):
     result: str
 
     @property
-    def refused(self) -> bool:
-        """Whether it came back as an error."""
-        return self.result.startswith("Error")
+    def cents_back(self) -> int | None:
+        """What a refund gave back; None where it gave nothing back.
+
+        The result stands in the last line: a note precedes it where a person changed the arguments.
+        """
+        cents = _json(self.result.rpartition("\n")[2]).get("cents")
+        return cents if isinstance(cents, int) else None
 
 
 def reply_to(request: Request) -> Reply:
@@ -97,8 +101,9 @@ def _refund(order: str, asked: list[Asked]) -> Reply:
         wrong = {"order_id": order, "cents": f"{paid / 100:.2f}"}
         return _calls("The policy allows all of it.", ScriptedCall("refund_order", wrong))
     last = tries[-1]
-    if not last.refused:
-        return _says(f"We have given back {paid / 100:.2f} for order {order}, and the item is yours to keep. Sorry!")
+    if last.cents_back is not None:
+        back = f"{last.cents_back / 100:.2f}"
+        return _says(f"We have given back {back} for order {order}, and the item is yours to keep. Sorry!")
     if "invalid arguments" in last.result and len(tries) == 1:
         return _calls("The amount goes in cents.", ScriptedCall("refund_order", {"order_id": order, "cents": paid}))
     return _says(f"I could not give money back for order {order}: {last.result}")

@@ -128,7 +128,7 @@ async def _approve(place: Place, edit: list[str], message: str, *, yes: bool, la
     if later:
         return await _leave(handle, asked, "approve", by, message, edits)
     answered = await handle.approve(place.call, by=by, edits=edits, digest=asked.request.digest, message=message)
-    if edits and not answered.changes:
+    if asked.still_waits(edits, answered):
         note(needs_another(place.call))
     else:
         _say(f"{by.id} allowed {asked.request.tool} ({place.call}) of {handle.id}")

@@ -150,7 +150,7 @@ class Asker:
             elif choice in {"y", "yes"}:
                 self._open = None
                 answered = await self._handle.approve(request.call, by=by, edits=edits, digest=request.digest)
-                waits_on = asked.changes(edits) and not answered.changes
+                waits_on = asked.still_waits(edits, answered)
                 self._tell(needs_another(request.call) if waits_on else f"{by.id} allowed {request.call}")
                 return
             elif choice in {"n", "no"}:

@@ -30,14 +30,17 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     """`NAME=VALUE` as often as an option was given.
 
     Raises:
-        UsageFailed: One has no `=` or no name.
+        UsageFailed: One has no `=` or no name, or two have the same name.
     """
-    found = {}
+    found = dict[str, str]()
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UsageFailed(f"{option} {text[:80]!r}: write it as NAME=VALUE")
-        found[name.strip()] = value
+        name = name.strip()
+        if name in found:
+            raise UsageFailed(f"{option}: {name[:80]} is given twice")
+        found[name] = value
     return found
 
 
@@ -55,7 +58,7 @@ def values(option: str, texts: Iterable[str], parameters: Schema) -> dict[str, J
         parameters: JSON Schema of the arguments: what they take only as text is text, though it could be a number.
 
     Raises:
-        UsageFailed: One has no `=` or no name.
+        UsageFailed: One has no `=` or no name, or two have the same name.
     """
     return {name: _value(text, parameters, name) for name, text in pairs(option, texts).items()}
 
@@ -69,7 +72,7 @@ def arguments(option: str, texts: Iterable[str], contract: ToolContract | None) 
         contract: The tool's; None where the record hasn't it: then any name may be one.
 
     Raises:
-        UsageFailed: One has no `=` or no name, or the tool has no such argument.
+        UsageFailed: One has no `=` or no name, two have the same name, or the tool has no such argument.
     """
     if contract is None:
         return values(option, texts, {})

@@ -148,7 +148,7 @@ def _allowed(step: AgentStep, approval: Approval) -> str:
 
 
 def _said(step: AgentStep, said: Answered) -> str:
-    by, after = said.by.id, _after(step, said.at_ms)
+    by, after = said.by.id, "" if step.approval else _after(step, said.at_ms)
     match said.verdict:
         case "deny":
             return f"denied by {by}{after}"
@@ -159,7 +159,7 @@ def _said(step: AgentStep, said: Answered) -> str:
         case "stop":
             return f"{by} stopped the run{after}"
         case _:
-            return f"nobody answered{after}"
+            return f"nobody said{after} what became of it" if step.effect == "unknown" else f"nobody answered{after}"
 
 
 def _after(step: AgentStep, at_ms: int) -> str:

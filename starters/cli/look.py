@@ -72,7 +72,7 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
         shown = {
             "run": view.model_dump(mode="json"),
             "task": record.input.task if record.input else "",
-            "steps": [step.model_dump(mode="json") for step in steps_of(record)],
+            "steps": [step.model_dump(mode="json") for step in steps_of(record, gaps=True)],
             "pending": [each.model_dump(mode="json") for each in pending],
             "result": record.result.model_dump(mode="json") if record.result else None,
             "failure": record.failure,
@@ -99,7 +99,7 @@ def _print(out: Console, view: RunView, record: Record, pending: tuple[PendingAt
         out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC", "dim"))
     if record.input:
         out.print(styled(f"\n{record.input.context.user} asked:\n{record.input.task}\n"))
-    for step in steps_of(record):
+    for step in steps_of(record, gaps=True):
         out.print(step_lines(step, whole=True, answer=record.result is None))
     for each in pending:
         out.print(styled("  …  ", "dim") + pending_line(each, now()))

@@ -81,8 +81,8 @@ async def _check(app_at: str | None, file: Path | None, question: Question, *, a
     from tether.policy.permit import BUILT_IN
     from tether.policy.source import PolicyError
     from tether.starters.cli.inputs import UsageFailed
-    from tether.starters.cli.terminal import console, styled
-    from tether.starters.cli.verdicts import answered, verdict_lines
+    from tether.starters.cli.terminal import console, note, styled
+    from tether.starters.cli.verdicts import answered, unknown_roles, verdict_lines
 
     served = _app(app_at, needed=file is None or bool(question.tool))
     try:
@@ -99,6 +99,8 @@ async def _check(app_at: str | None, file: Path | None, question: Question, *, a
             console().print(styled("the App has no policy: reads are allowed, every other effect is asked about"))
         return ExitStatus.SUCCESS
     assert served  # noqa: S101  it was needed
+    for line in unknown_roles(written, question.roles or ()) if written else ():
+        note(line)
     explanation, terms = answered(pinned, served, question)
     if as_json:
         typer.echo(explanation.model_dump_json())

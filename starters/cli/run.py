@@ -23,7 +23,9 @@ def run(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
     task: Annotated[str, typer.Argument(metavar="TASK", help="What is asked; - reads it from standard input.")],
     user: Annotated[str, typer.Option(metavar="ID", help="Who asks.")] = "anonymous",
-    role: Annotated[str, typer.Option(metavar="NAME", help="The user's role.")] = "user",
+    role: Annotated[
+        str, typer.Option(metavar="NAME", help="Kept with the request; what may be done is up to the policy's people.")
+    ] = "user",
     tenant: Tenant = "default",
     session: Annotated[str, typer.Option(metavar="ID", help="The session that the run belongs to.")] = "",
     key: Annotated[

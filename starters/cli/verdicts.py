@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import JsonValue
 from rich.console import Group, RenderableType
@@ -10,13 +10,16 @@ from rich.text import Text
 
 from tether.adapters.settings import Settings
 from tether.agent import App
+from tether.context import DEFAULT_ROLE
 from tether.contract import ToolContract, placeholders
 from tether.gate import rules_of
 from tether.permits import Terms
 from tether.policy.explain import Explanation, RuleFindings, explain
 from tether.policy.facts import Caller, CallFacts
+from tether.policy.match import ANYTHING, any_matches
 from tether.policy.permit import permit
 from tether.policy.pinned import PinnedPolicy
+from tether.policy.rules import Policy
 from tether.policy.source import instead
 from tether.policy.units import duration_words
 from tether.record import CallRecord, Record
@@ -62,12 +65,11 @@ def answered(policy: PinnedPolicy, served: App, question: Question) -> tuple[Exp
     missing = [each for each in placeholders(contract.resource) if each not in given]
     if question.resource is None and missing:
         note(f"what the call is about ({contract.resource}) isn't known: give --resource, or --arg {missing[0]}=…")
-    facts = CallFacts(
-        contract=contract,
-        arguments=given,
-        resource=question.resource or ("" if missing else contract.resource_of(given)),
-        owner=contract.owner_of(given) if question.owner is None else question.owner,
-    )
+    resource = question.resource or ("" if missing else contract.resource_of(given))
+    owner = _owner(contract, given) if question.owner is None else question.owner
+    if owner is None:
+        note(f"whose {resource or contract.resource or 'it'} is isn't known here: give --owner ID")
+    facts = CallFacts(contract=contract, arguments=given, resource=resource, owner=owner)
     environment = Settings.load().environment if question.environment is None else question.environment
     caller = Caller(
         user=question.user,
@@ -78,6 +80,18 @@ def answered(policy: PinnedPolicy, served: App, question: Question) -> tuple[Exp
     )
     decided = permit(policy, caller, facts, roles=question.roles)
     return explain(policy, caller, facts, decided, roles=question.roles), decided.terms
+
+
+def unknown_roles(policy: Policy, roles: Iterable[str]) -> list[str]:
+    """What to tell of roles that were asked about, and that a policy knows nothing of."""
+    patterns = [pattern for rule in policy.rules for pattern in rule.role or () if pattern != ANYTHING]
+    held = [role for has in policy.people.values() for role in has]
+    known = [*held, *policy.roles, *(pattern for pattern in patterns if not pattern.endswith(ANYTHING)), DEFAULT_ROLE]
+    return [
+        f"no rule and no person of this policy names the role {role!r}; {instead(role, known)}"
+        for role in roles
+        if role not in known and not any_matches(patterns, role)
+    ]
 
 
 def decided_call(record: Record, step: str) -> CallRecord:
@@ -151,6 +165,12 @@ def _tool(served: App, question: Question) -> tuple[str, ToolContract]:
     agents = [each for name, each in served.agents.items() if question.agent in {"", name}]
     having = [(each.name, item.contract) for each in agents for item in each.tools if item.name == question.tool]
     if not having:
+        others = [name for name, each in served.agents.items() if question.tool in {item.name for item in each.tools}]
+        if others:
+            have = "has" if len(others) == 1 else "have"
+            raise UsageFailed(
+                f"--tool: agent {question.agent!r} has no tool {question.tool!r}; {' and '.join(others)} {have} it"
+            )
         known = [item.name for each in agents for item in each.tools]
         raise UsageFailed(f"--tool: no tool is named {question.tool!r}; {instead(question.tool, known)}")
     if len(having) > 1:
@@ -158,6 +178,11 @@ def _tool(served: App, question: Question) -> tuple[str, ToolContract]:
             f"several agents have the tool {question.tool!r}; say which by --agent: {', '.join(n for n, _ in having)}"
         )
     return having[0]
+
+
+def _owner(contract: ToolContract, given: dict[str, JsonValue]) -> str | None:
+    """Whose the call's resource is; None where only a worker can find it out, or it can't be found out."""
+    return None if contract.resolves_owner else contract.owner_of(given)
 
 
 def _defaults(contract: ToolContract) -> dict[str, JsonValue]:

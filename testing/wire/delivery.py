@@ -73,8 +73,9 @@ class Delivery:
     async def _say(self, reply: Reply) -> bool:
         if not self.request.streamed:
             return await self._send_whole(200, self._body(reply), JSON)
+        events = self._events(reply)
         self._begin_stream()
-        await self._tell(self._events(reply), reply.pause)
+        await self._tell(events, reply.pause)
         return await self.connection.finish()
 
     async def _stall(self, stall: Stall) -> bool:
@@ -100,8 +101,9 @@ class Delivery:
         if not self.request.streamed:
             code = STATUS_OF_A_FAILURE[self.request.wire]
             return await self._fail(Status(code, kind=error.kind, message=error.message))
+        events = self._events(error.reply)[: error.after_events]
         self._begin_stream()
-        await self._tell(self._events(error.reply)[: error.after_events], error.reply.pause)
+        await self._tell(events, error.reply.pause)
         model = error.reply.model or self.request.model
         self.connection.send(self._with_id(formats.encode_failure(self.request.wire, error, model).data))
         return await self.connection.finish()
@@ -115,8 +117,9 @@ class Delivery:
             self.connection.begin(200, self._headers(JSON) | {"content-length": str(len(whole))})
             self.connection.send(sent)
         else:
+            events = self._events(cut.reply)[: cut.after_events]
             self._begin_stream()
-            await self._tell(self._events(cut.reply)[: cut.after_events], cut.reply.pause)
+            await self._tell(events, cut.reply.pause)
             if cut.clean:
                 return await self.connection.finish()
         await self.connection.cut()

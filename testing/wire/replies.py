@@ -1,7 +1,7 @@
 """What a scripted model says, in no provider's words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -75,7 +75,7 @@ class Reply:
 
     Attributes:
         text: What it says; the refusal's words when `finish` is "refusal".
-        calls: The tool calls it asks for.
+        calls: The tool calls it asks for, any sequence of them; kept as a tuple.
         thinking: What it thought. Chat Completions has no place for it and leaves it out.
         usage: Tokens it claims.
         finish: Why it stopped; None is the natural end: the calls if there are any, else "stop".
@@ -86,7 +86,7 @@ class Reply:
     """
 
     text: str = ""
-    calls: tuple[ScriptedCall, ...] = ()
+    calls: Sequence[ScriptedCall] = ()
     thinking: str = ""
     usage: ScriptedUsage = ScriptedUsage()
     finish: Finish | None = None
@@ -97,6 +97,8 @@ class Reply:
     def __post_init__(self) -> None:
         if self.chunk < 1:
             raise ValueError(f"chunk={self.chunk}: an event of a stream carries at least 1 character")
+        # A tuple has a hash: replies are keys of the cache of encoded answers.
+        object.__setattr__(self, "calls", tuple(self.calls))
 
 
 def says(text: str) -> Reply:

@@ -13,7 +13,7 @@ from tether.testing.wire import formats
 from tether.testing.wire.connection import ClientLeft, Connection, Received
 from tether.testing.wire.delivery import SCRIPTED, Delivery
 from tether.testing.wire.requests import Request, Wire
-from tether.testing.wire.script import Prompter, Script
+from tether.testing.wire.script import Answer, Prompter, Script
 
 WIRES: dict[str, Wire] = {
     "/responses": "openai-responses",
@@ -75,7 +75,10 @@ class WireServer:
 
     @property
     def problems(self) -> list[str]:
-        """What the script itself did wrong: it was exhausted, or it raised. A test should find this empty."""
+        """What the script itself did wrong: it was exhausted, it raised, or its answer can't be sent.
+
+        A test should find this empty.
+        """
         return self._prompter.problems
 
     @property
@@ -132,7 +135,7 @@ class WireServer:
             while received := await connection.receive():
                 if not await self._answer(connection, received):
                     break
-        except (ConnectionError, ClientLeft, h11.RemoteProtocolError):
+        except (ConnectionError, ClientLeft, h11.ProtocolError):
             return
         finally:
             connection.close()
@@ -144,12 +147,22 @@ class WireServer:
             return await self._answer_otherwise(connection, received, path)
         request = Request(received.method, path, received.headers, received.body, time.monotonic(), wire)
         await self._note(request)
+        delivery = Delivery(connection, request, next(self._ids))
         try:
-            answer = await self._prompter.answer(request)
-            return await Delivery(connection, request, next(self._ids)).deliver(answer)
+            return await self._deliver(delivery, await self._prompter.answer(request))
         except ClientLeft:
             await self._note_abandoned(request)
             raise
+
+    async def _deliver(self, delivery: Delivery, answer: Answer) -> bool:
+        """Send an answer, or that it can't be sent, as where an argument of a call is no JSON."""
+        try:
+            return await delivery.deliver(answer)
+        except (ConnectionError, ClientLeft):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must see it
+            why = f"{type(error).__name__}: {error} ({delivery.request.path})"
+            return await delivery.deliver(self._prompter.at_fault(f"the script's answer can't be sent: {why}"))
 
     async def _answer_otherwise(self, connection: Connection, received: Received, path: str) -> bool:
         if received.method == "GET" and path.endswith("/models"):

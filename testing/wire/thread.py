@@ -47,7 +47,7 @@ class ThreadedWire:
 
     @property
     def problems(self) -> list[str]:
-        """What the script itself did wrong: it was exhausted, or it raised."""
+        """What the script itself did wrong: it was exhausted, it raised, or its answer can't be sent."""
         return list(self._server.problems)
 
     def follow(self, script: Script) -> None:

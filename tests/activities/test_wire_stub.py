@@ -16,6 +16,7 @@ from openai.types.responses import Response, ResponseInputItemParam, ResponseStr
 from pydantic import TypeAdapter
 
 from tether.testing.wire import (
+    Answer,
     CutStream,
     Empty,
     ErrorInStream,
@@ -455,6 +456,66 @@ async def test_a_script_that_raises_says_so_to_client_and_test() -> None:
         with pytest.raises(anthropic.InternalServerError, match="the script raised KeyError: 'Hello'"):
             await clients.messages()
         assert len(clients.server.problems) == 1
+
+
+async def test_a_test_that_fails_within_its_script_is_told_to_the_test() -> None:
+    """`pytest.fail` in a script, which no `except Exception` sees, is a problem of the server too."""
+
+    def script(request: Request) -> Reply:
+        pytest.fail(f"nobody should have said {request.user_text}")
+
+    async with serving(script) as clients:
+        with pytest.raises(openai.InternalServerError, match="nobody should have said Hello"):
+            await clients.responses()
+        assert len(clients.server.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Reply(calls=[ScriptedCall("look", {"at": object()})]),
+        Reply(calls=[ScriptedCall("look", {"at": object()})], pause=0.01),
+        CutStream(Reply(calls=[ScriptedCall("look", {"at": object()})])),
+    ],
+    ids=["at-once", "with-pauses", "cut"],
+)
+async def test_an_answer_that_cannot_be_sent_says_so_to_client_and_test(broken: Answer) -> None:
+    """Arguments that aren't JSON are an error that says so, streamed or not, and a problem of the server each time."""
+    async with serving([broken, broken, says("Hello")]) as clients:
+        with pytest.raises(openai.InternalServerError, match="the script's answer can't be sent: TypeError: Object of"):
+            await clients.responses()
+        with pytest.raises(openai.InternalServerError, match="the script's answer can't be sent: TypeError: Object of"):
+            await clients.openai.responses.create(model="gpt-x", input="Hi")
+        assert len(clients.server.problems) == 2
+        assert last_response(await clients.responses()).output_text == "Hello"
+
+
+async def test_an_answer_that_fails_when_it_has_begun_is_told_to_the_test() -> None:
+    """Where it is too late to tell the client, the connection ends, and the server knows why."""
+    no_bytes: Any = "text"
+    async with serving([Malformed(body=no_bytes)]) as clients:
+        with pytest.raises(openai.APIConnectionError):
+            await clients.responses()
+        assert "can't be sent: TypeError" in clients.server.problems[0]
+
+
+async def test_calls_are_given_in_any_sequence() -> None:
+    """A list of calls is as good as a tuple, and the same reply."""
+    look = ScriptedCall("look", {"at": "it"}, id="call_1")
+    listed = Reply(calls=[look])
+    async with serving([listed]) as clients:
+        message = await clients.message()
+        assert clients.server.problems == []
+    assert [block.name for block in message.content if block.type == "tool_use"] == ["look"]
+    assert listed == Reply(calls=(look,))
+
+
+async def test_a_list_that_holds_no_answer_is_told_so() -> None:
+    """What stands in a list of answers and is none is an error with a clear message, not a dead connection."""
+    words: Any = ["Hello"]
+    async with serving(words) as clients:
+        with pytest.raises(openai.InternalServerError, match="the script has 'Hello', which is neither a Reply nor"):
+            await clients.responses()
 
 
 async def test_a_script_that_forgets_to_answer_is_told_so() -> None:

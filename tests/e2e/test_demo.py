@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.support_desk.scripted_model import LABEL
 from tests.e2e.left_behind import processes_of
 
 ROOT = Path(__file__).parents[2]
@@ -82,24 +83,36 @@ def test_an_interrupted_demo_leaves_nothing_behind(folder: Path, by: signal.Sign
 
 
 @pytest.mark.parametrize(
-    ("answers", "ends"),
+    ("answers", "told", "ends"),
     [
-        (["y"], "the refund was issued once"),
-        (["n", "Not for teapots."], "Nobody allowed a refund, and none was made"),
+        ([("Allow it?", "y")], ["We have given back 12.50 for order 1042"], "the refund was issued once"),
+        (
+            [("Allow it?", "e"), ("Argument", "cents"), ("cents becomes", "1000"), ("Allow it?", "y")],
+            ["We have given back 10.00 for order 1042"],
+            "the refund was issued once",
+        ),
+        (
+            [("Allow it?", "n"), ("Why, for the model", "Not for teapots.")],
+            ["I could not give money back for order 1042", "Not for teapots."],
+            "Nobody allowed a refund, and none was made",
+        ),
     ],
-    ids=["allowed", "denied"],
+    ids=["allowed", "edited", "denied"],
 )
-def test_with_a_terminal_the_demo_asks_and_stays_for_looking(folder: Path, answers: list[str], ends: str) -> None:
-    """At a terminal a person decides about the refund; then the demo stays up with its server until Ctrl-C."""
+def test_with_a_terminal_the_demo_asks_and_stays_for_looking(
+    folder: Path, answers: list[tuple[str, str]], told: list[str], ends: str
+) -> None:
+    """At a terminal a person decides about the refund, and the customer is told of what came of it, no more.
+
+    Then the demo stays up with its server until Ctrl-C.
+    """
     ours, theirs = pty.openpty()
     surroundings = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
     with subprocess.Popen(DEMO, cwd=ROOT, env=surroundings, stdin=theirs, stdout=theirs, stderr=theirs) as demo:
         os.close(theirs)
-        shown = read_until(ours, "Allow it?")
-        assert "1250" in shown
-        os.write(ours, f"{answers[0]}\n".encode())
-        for answer in answers[1:]:
-            shown += read_until(ours, "Why, for the model")
+        shown = ""
+        for question, answer in answers:
+            shown += read_until(ours, question)
             os.write(ours, f"{answer}\n".encode())
         shown += read_until(ours, "Ctrl-C ends the demo")
         assert processes_of(folder)
@@ -109,7 +122,12 @@ def test_with_a_terminal_the_demo_asks_and_stays_for_looking(folder: Path, answe
                 shown += more.decode(errors="replace")
     os.close(ours)
     assert demo.returncode == 0, shown
+    assert "1250" in shown
     assert ends in shown
+    customer_reads = re.search(rf"{re.escape(LABEL)} (?:We have|I could).*", shown, re.DOTALL)
+    assert customer_reads
+    assert [words for words in told if words not in customer_reads[0]] == []
+    assert shown.count("We have given back") == told[0].count("We have given back")
     assert "stopped and removed" in shown
     assert list(folder.iterdir()) == []
     assert processes_of(folder) == []

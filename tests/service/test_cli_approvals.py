@@ -47,8 +47,12 @@ def test_what_waits_is_listed_with_what_to_type(tether_command: Command) -> None
         lines = tether_command("approvals", "--json").stdout.splitlines()
         (found,) = [each for line in lines if (each := json.loads(line))["run"].endswith(run)]
         assert (found["request"]["call"], found["request"]["terms"]["roles"]) == ("c1", ["lead"])
-        for others in (["--role", "finance"], ["--tenant", "other"]):
-            assert run not in tether_command("approvals", *others).stdout
+        for others, says in (
+            (["--role", "leed"], "nothing waits for role 'leed'; what waits is for: "),
+            (["--tenant", "other"], "nothing waits in tenant 'other'; what waits is in: default"),
+        ):
+            none = tether_command("approvals", *others)
+            assert (none.returncode, run in none.stdout, says in none.stdout) == (ExitStatus.SUCCESS, False, True)
 
 
 def test_a_call_is_allowed_as_it_was_shown(tether_command: Command) -> None:
@@ -187,6 +191,7 @@ def test_what_has_waited_longest_comes_first(tether_command: Command) -> None:
         (["approve", "RUN"], "CALL", ExitStatus.USAGE),
         (["approve", "nope", "c1", "--yes"], "nope", ExitStatus.NOT_FOUND),
         (["deny", "nope", "c1"], "nope", ExitStatus.NOT_FOUND),
+        (["approvals", "--role", ""], "--role names nothing", ExitStatus.USAGE),
         (["outcome", "RUN", "c1"], "exactly one", ExitStatus.USAGE),
         (["outcome", "RUN", "c1", "--did-not", "--stop"], "exactly one", ExitStatus.USAGE),
         (["outcome", "RUN", "c1", "--did-not"], "AND WON'T any more", ExitStatus.USAGE),

@@ -126,6 +126,9 @@ async def test_the_server_does_not_outlive_dev(folder: Path) -> None:
         dev.kill()
     await silent(left.address)
     assert dev_note(folder) is None
+    asked = tether(folder, "list")
+    assert asked.returncode == ExitStatus.UNREACHABLE
+    assert f"whose server was at {left.address}, has died" in asked.stderr
 
 
 @pytest.mark.slow

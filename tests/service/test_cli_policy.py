@@ -62,6 +62,7 @@ def test_a_file_alone_is_only_read(tether_command: Command, tmp_path: Path) -> N
         (["--tool", "close_ticket", "--user", "u-40", "--tenant", "acme"], "the user's roles: lead"),
         (["--tool", "close_ticket", "--role", "clerk", "--role", "lead"], "the user's roles: clerk, lead"),
         (["--tool", "close_ticket"], "or of the starter"),
+        (["--tool", "close_ticket", "--role", "leed"], "names the role 'leed'; did you mean lead?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -69,7 +70,7 @@ def test_a_question_is_answered(tether_command: Command, question: list[str], sa
     """`policy check --tool` says what would be decided, by which rule, and who would be asked."""
     checked = tether_command("policy", "check", *APP, *question)
     assert checked.returncode == ExitStatus.SUCCESS
-    assert says in checked.stdout
+    assert says in checked.stdout + checked.stderr
 
 
 def test_what_came_close_is_marked(tether_command: Command) -> None:

@@ -6,11 +6,12 @@ import pytest
 from pydantic import JsonValue
 from rich.console import Console
 
-from tether.approvals import Change, Request
+from tether.actors import Actor
+from tether.approvals import Answered, Change, Request
 from tether.contract import ToolContract
 from tether.ids import arguments_digest
 from tether.permits import Terms
-from tether.starters.cli.inputs import values
+from tether.starters.cli.inputs import UsageFailed, arguments, pairs, values
 from tether.starters.cli.lines import span
 from tether.starters.cli.requests import change_lines, request_lines, typed
 from tether.starters.cli.terminal import exact
@@ -22,6 +23,7 @@ CONTRACT = ToolContract(
     parameters={"properties": {"to": {"type": "string"}, "count": {"type": "integer"}, "any": {}}},
     sensitive=("pin",),
 )
+REQUEST = Request(kind="approval", call="c1", tool="send", terms=Terms(), asked_ms=0)
 
 
 def lines(arguments: dict[str, JsonValue], width: int = 60, **fields: str) -> list[str]:
@@ -65,6 +67,34 @@ def test_sensitive_arguments_are_marked_in_changes_too() -> None:
     assert not {"1234", "9876"} & set(captured.get().replace('"', " ").split())
     assert Change(argument="pin", was="•••", now="•••") in changes
     assert "1234" not in "".join(lines(arguments))
+
+
+def test_a_guess_at_a_sensitive_argument_is_not_confirmed() -> None:
+    """An edit of what is sensitive reads the same whether it changes anything; of anything else it is compared."""
+    given: dict[str, JsonValue] = {"pin": "1234", "PIN": "•••", "deep": {"pin": "1234"}, "to": "a"}
+    asked = Requested(run="run/default/x", request=REQUEST, arguments=given, whole=True, contract=CONTRACT)
+    same: list[tuple[str, JsonValue]] = [("pin", "1234"), ("PIN", "•••"), ("deep", {"pin": "1234"})]
+    other: list[tuple[str, JsonValue]] = [("pin", "9876"), ("PIN", "9876"), ("deep", {"pin": "9876"})]
+    for (name, guessed), (_, wrong) in zip(same, other, strict=True):
+        assert asked.changes({name: guessed}) == asked.changes({name: wrong}) != ()
+    assert asked.changes({"to": "a"}) == ()
+
+
+def test_an_edit_that_changed_nothing_does_not_wait_on() -> None:
+    """An approval whose edit was what the call had anyway allows it; one that changed it and was not taken so waits."""
+    asked = Requested(run="run/default/x", request=REQUEST, arguments={"pin": "1"}, whole=True, contract=CONTRACT)
+    taken = Answered(call="c1", verdict="approve", by=Actor(id="u-40"), at_ms=1)
+    assert not asked.still_waits({"pin": "1"}, taken)
+    assert asked.still_waits({"pin": "2"}, taken)
+    assert not asked.still_waits({"pin": "2"}, taken.model_copy(update={"changes": (Change(argument="pin"),)}))
+
+
+@pytest.mark.parametrize("texts", [["count=1", "count=2"], ["count=1", " count =1"]])
+def test_what_is_given_twice_is_refused(texts: list[str]) -> None:
+    """A name that is given twice is a mistake, whatever its values: none of them silently wins."""
+    for read in (lambda: pairs("--edit", texts), lambda: arguments("--edit", texts, CONTRACT)):
+        with pytest.raises(UsageFailed, match="--edit: count is given twice"):
+            read()
 
 
 def test_values_are_json_or_text_as_the_tool_takes_them() -> None:

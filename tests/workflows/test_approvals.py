@@ -109,6 +109,19 @@ async def test_what_may_not_answer_is_refused_at_once(
     await run.cancel()
 
 
+async def test_what_a_program_says_wrongly_is_an_invalid_answer(tether: Tether) -> None:
+    """What can't be written down as an answer is refused like any other, before it is sent."""
+    tether.script(calls("refund", **REFUND), says("Refunded."))
+    run = await start(tether)
+    await waiting(run)
+    with pytest.raises(InvalidAnswer, match="verdict"):
+        await run.outcome("c1", "hapened", by=LEAD)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(InvalidAnswer, match="edits"):
+        await run.approve("c1", by=LEAD, edits={"cents": object()})
+    await run.deny("c1", by=LEAD)
+    assert (await run.result()).effects == EffectCounts(not_done=1)
+
+
 async def test_an_answer_counts_once(tether: Tether) -> None:
     """A second answer does nothing and says who gave the first; after the end there is nothing to answer."""
     tether.script(calls_many(("refund", REFUND), ("refund", {"order_id": "2", "cents": 5})), says("Done."))

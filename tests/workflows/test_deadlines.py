@@ -262,3 +262,4 @@ async def test_word_of_an_outcome_that_never_comes_stops_the_run(server: Skippin
     assert result.effects == EffectCounts(unknown=1)
     assert result.error
     assert result.error.kind == ErrorKind.UNKNOWN_EFFECT
+    assert [notice.kind for notice in await run.notices()] == ["requested", "expired"]

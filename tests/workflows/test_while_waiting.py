@@ -151,6 +151,26 @@ async def test_notices_on_their_way_are_sent_anew_by_the_continued_run(tether: T
         assert (await run.result()).effects == EffectCounts(done=2)
 
 
+async def test_that_nobody_answered_is_told_though_it_ends_the_run(tether: Tether) -> None:
+    """A run that stops because nobody said what became of a call waits until that was told."""
+
+    @tool(effect="unsafe")
+    async def pay(order_id: str) -> str:
+        """Pay."""
+        raise ConnectionError("lost")
+
+    async with hooks() as receiver:
+        tether.script(calls("pay", order_id="1"))
+        settings = await tether.serve(
+            App(agents=[agent(pay)], policy=Policy(ask=Ask(deadline="1s"), rules=[Rule(then="allow")])),
+            webhook_url=SecretStr(receiver.url),
+            webhook_secret=SecretStr(SECRET),
+        )
+        run = await AgentClient(tether.client, settings=settings).start("desk", "Pay", user=CLERK.id)
+        assert (await run.result()).outcome == "unknown_effect"
+        assert [each.split("/")[-2] for each in receiver.ids()] == ["requested", "expired"]
+
+
 async def test_a_run_that_is_cancelled_while_it_waits_is_listed_as_cancelled(tether: Tether) -> None:
     """Nothing waits any more for who looks for what waits: neither its state, nor its approvers, nor its memo."""
     tether.script(calls("refund", order_id="1", cents=500))

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tether.policy.rules import AllowLists, Ask, Condition, Escalate, Policy, Rule, When
+from tether.policy.rules import NEEDS_RULES, AllowLists, Ask, Condition, Escalate, Policy, Rule, When
 from tether.policy.source import PathPart, PolicyError, Problem, Source, instead
 from tether.policy.yaml_text import NotYaml, read_yaml
 from tether.text import one_line
@@ -50,7 +50,9 @@ def parse_policy(text: str, name: str) -> Policy:
     except NotYaml as error:
         raise PolicyError(name, [error.problem]) from error
     if data is None:
-        raise PolicyError(name, problems or [Problem(message="the file is empty; write at least `rules:`")])
+        raise PolicyError(
+            name, problems or [Problem(message=f"the file is empty; {NEEDS_RULES}: write it under `rules:`")]
+        )
     if not isinstance(data, dict):
         raise _refused(name, "a policy is a mapping; begin with `rules:`", line=lines[()])
     source = Source(name=name, lines=lines)
@@ -78,6 +80,8 @@ def _message(path: tuple[PathPart, ...], details: ErrorDetails) -> str:
     where = _where(path)
     written = details["input"]
     context = details.get("ctx", {})
+    if path == ("rules",) and (details["type"] == "missing" or written is None):
+        return f"{where}: {NEEDS_RULES}"
     match details["type"]:
         case "extra_forbidden":
             block, names = _block(path[:-1])

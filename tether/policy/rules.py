@@ -23,13 +23,14 @@ from tether.policy.written import (
     Roles,
     Text,
     given,
-    some,
 )
 from tether.value import Declared
 
 __all__ = ["ALLOW_ALL", "AllowLists", "Ask", "Condition", "Escalate", "Policy", "Rule", "When"]
 
 MAX_RULES = 1_000
+
+NEEDS_RULES = "a policy needs at least one rule"
 
 
 class Rule(Declared):
@@ -102,6 +103,13 @@ class Rule(Declared):
         )
 
 
+def _some_rules(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """They can't be left out, which an empty list of anything else is advised to be."""
+    if not rules:
+        raise ValueError(NEEDS_RULES)
+    return rules
+
+
 class AllowLists(Declared):
     """The only tools that an agent or a user may use: patterns over their names. They narrow, and never allow.
 
@@ -125,7 +133,7 @@ class Policy(Declared):
         allow_lists: The only tools of some agents and users.
     """
 
-    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES), AfterValidator(some)]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES), AfterValidator(_some_rules)]
     people: dict[Name, Roles] = Field(default_factory=dict)
     roles: Roles = ()
     ask: Ask = Field(default_factory=Ask)
