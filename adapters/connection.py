@@ -124,8 +124,8 @@ def _check_dev_runs() -> None:
     notes = list(_dev_notes())
     if notes and not any(_alive(note.pid) for note in notes):
         raise ConnectionFailed(
-            f"the `tether dev` of this folder, whose server was at {notes[0].address}, has died; start it again, or set "
-            f"TEMPORAL_ADDRESS (or remove {DEV_NOTE})"
+            f"the `tether dev` of this folder, whose server was at {notes[0].address}, has died; start it again, or "
+            f"set TEMPORAL_ADDRESS (or remove {DEV_NOTE})"
         )
 
 
