@@ -19,8 +19,8 @@ NOTE = (
 async def measure(here: Stand, *, smoke: bool) -> Section:
     """Run pairs of A(n), and many at once, on workers that are started anew for each round."""
     rounds = 1 if smoke else 5
-    repeats = {3: 1} if smoke else {10: 8, 100: 2}
-    runs, times = (4, 1) if smoke else (16, 4)
+    repeats = {3: 1} if smoke else {10: 8, 100: 4}
+    runs, times = (4, 1) if smoke else (16, 8)
     pairs = [Pairs(turns) for turns in repeats]
     ours: list[float] = []
     its: list[float] = []
