@@ -11,11 +11,11 @@ from temporalio.client import Client
 from tether.activities.attempts import Attempt
 from tether.activities.beats import Interrupted
 from tether.activities.handled import PROGRAMMING_ERRORS, Handled, written
+from tether.activities.served import NotServed, ServedTools
 from tether.agent import Agent
 from tether.changes import note_of
-from tether.contract import ToolContract
 from tether.errors import ErrorKind, RunError
-from tether.ids import content_id, idempotency_key
+from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.policy.permit import terms
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
@@ -23,7 +23,7 @@ from tether.reconciled import DidNotHappen, Happened, StillUnknown
 from tether.records import RECONCILE
 from tether.text import one_line, valid_unicode
 from tether.tool_records import ReconcileInput, ReconcileResult
-from tether.tools import Tool, ToolContext
+from tether.tools import Tool
 from tether.values import heard
 
 MAX_ATTEMPTS = 3
@@ -51,9 +51,7 @@ class ReconcileActivities:
         transcripts: Transcripts,
     ) -> None:
         self._client = client
-        self._agents = agents
-        self._handlers = handlers
-        self._resources = resources
+        self._served = ServedTools(agents, handlers, resources)
         self._transcripts = transcripts
 
     @activity.defn(name=RECONCILE)
@@ -67,8 +65,12 @@ class ReconcileActivities:
         contract = next((known for known in manifest.tools if known.digest == given.call.contract), None)
         if contract is None or not contract.reconciles:
             return search.unknown(manifest)
-        tool = await self._tool(contract, search)
-        function = self._function(tool, search)
+        try:
+            tool = self._served.find(contract.name, given.call)
+        except NotServed as error:
+            await search.later(str(error))
+        assert tool.reconcile  # noqa: S101  its contract says that there is one
+        function = self._served.handled(tool.reconcile, given.call, search.attempt)
         try:
             said = await search.asked(tool, function)
         finally:
@@ -97,28 +99,6 @@ class ReconcileActivities:
         except Exception as error:  # noqa: BLE001  whatever it is: without it nobody can be asked, so it comes back
             activity.logger.warning("the manifest of %s can't be read", run.workflow_id, exc_info=True)
             await search.later(f"the run's own history can't be read now ({type(error).__name__})")
-
-    async def _tool(self, contract: ToolContract, search: _Search) -> Tool:
-        agent = self._agents.get(search.given.call.agent)
-        tool = agent.registry.find(contract.name) if agent else None
-        if tool is None or tool.contract.digest != contract.digest:
-            have = "another contract of" if tool else "no"
-            await search.later(f"this worker has {have} tool {contract.name!r}; waiting for one that has it")
-        return tool
-
-    def _function(self, tool: Tool, search: _Search) -> Handled:
-        assert tool.reconcile  # noqa: S101  its contract says that there is one
-        call, attempt = search.given.call, search.attempt
-        wants_context = tool.reconcile.context_parameter is not None
-        context = ToolContext[Any](
-            deps=self._resources.of(self._agents[call.agent].deps) if wants_context else None,
-            run=call.context.model_copy(update={"run": activity.info().workflow_id}),
-            call=call.call,
-            idempotency_key=idempotency_key(call.first_run, call.turn, call.index, call.digest),
-            attempt=attempt.number,
-            _beat=attempt.tell,
-        )
-        return Handled(self._handlers, tool.reconcile, context)
 
 
 class _Search:

@@ -14,17 +14,18 @@ from temporalio.common import RawValue
 from tether.activities.attempts import Attempt
 from tether.activities.beats import Interrupted, Why
 from tether.activities.handled import PROGRAMMING_ERRORS, Ended, Handled, described, written
+from tether.activities.served import NotServed, ServedTools
 from tether.agent import Agent
 from tether.changes import note_of
 from tether.contract import EffectState
 from tether.errors import ErrorKind, RunError, ToolError
-from tether.ids import content_id, idempotency_key
+from tether.ids import content_id
 from tether.permitted import unmet
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
 from tether.schema import InvalidArguments
 from tether.tool_records import ToolFailure, ToolInput, ToolResult
-from tether.tools import Tool, ToolContext
+from tether.tools import Tool
 from tether.values import heard
 
 
@@ -50,10 +51,7 @@ class ToolActivities:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
-        self._agents = agents
-        self._tools = {name: agent.registry for name, agent in agents.items()}
-        self._handlers = handlers
-        self._resources = resources
+        self._served = ServedTools(agents, handlers, resources)
         self._transcripts = transcripts
         self._clock = clock
 
@@ -63,9 +61,12 @@ class ToolActivities:
         info = activity.info()
         given = self._client.data_converter.payload_converter.from_payload(arguments[0].payload, ToolInput)
         attempt = Attempt(self._client)
-        tool = await self._tool(info.activity_type, given, attempt)
+        try:
+            tool = self._served.find(info.activity_type, given)
+        except NotServed as error:
+            await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=str(error)))
         execution = _Execution(tool, given, attempt, self._clock, worker=self._client.identity)
-        handler = self._handler(tool, given, attempt)
+        handler = self._served.handled(tool, given, attempt)
         try:
             value = await execution.result_of(handler)
         finally:
@@ -76,27 +77,6 @@ class ToolActivities:
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
         return result
-
-    async def _tool(self, name: str, given: ToolInput, attempt: Attempt) -> Tool:
-        registry = self._tools.get(given.agent)
-        tool = registry.find(name) if registry else None
-        if tool is None or tool.contract.digest != given.contract:
-            have = "another contract of" if tool else "no"
-            message = f"this worker has {have} tool {name!r} of agent {given.agent!r}; waiting for one that has it"
-            await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message))
-        return tool
-
-    def _handler(self, tool: Tool, given: ToolInput, attempt: Attempt) -> Handled:
-        info = activity.info()
-        context = ToolContext[Any](
-            deps=self._resources.of(self._agents[given.agent].deps) if tool.context_parameter else None,
-            run=given.context.model_copy(update={"run": info.workflow_id}),
-            call=given.call,
-            idempotency_key=idempotency_key(given.first_run, given.turn, given.index, given.digest),
-            attempt=attempt.number,
-            _beat=attempt.tell,
-        )
-        return Handled(self._handlers, tool, context)
 
 
 class _Execution:

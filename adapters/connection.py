@@ -87,10 +87,11 @@ async def connect(profile: str | None = None, *, address: str | None = None, nam
     Raises:
         ConnectionFailed: No server there, wrong namespace, no or bad key; says which and what to do.
     """
-    if address is None and not _profile(profile).address:
+    loaded = _profile(profile)
+    if address is None and not loaded.address:
         _check_dev_runs()
     found = target(profile)
-    config: dict[str, Any] = {**_profile(profile).to_client_connect_config()}
+    config: dict[str, Any] = {**loaded.to_client_connect_config()}
     config["target_host"] = address or found.address
     config["namespace"] = namespace or found.namespace
     where = f"Temporal at {config['target_host']}"

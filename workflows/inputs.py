@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from tether.context import RunContext
     from tether.contract import ToolContract
     from tether.limits import RunLimits
     from tether.manifest import Manifest
@@ -12,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.records import Segment, TranscriptRef
     from tether.start import RunInput
     from tether.state import RunState
-    from tether.tool_records import ToolInput
+    from tether.tool_records import EvaluateInput, ToolInput
 
 
 def contract_of(state: RunState, manifest: Manifest, call_id: str) -> ToolContract:
@@ -20,6 +22,20 @@ def contract_of(state: RunState, manifest: Manifest, call_id: str) -> ToolContra
     contract = manifest.tool(state.call(call_id).decided.tool)
     assert contract  # noqa: S101  only calls of known tools are ever ready
     return contract
+
+
+def evaluate_input(
+    given: RunInput, state: RunState, environment: str, call_id: str, arguments: dict[str, JsonValue]
+) -> EvaluateInput:
+    """What is given to decide about a call as a person edited it."""
+    return EvaluateInput(
+        agent=given.agent,
+        call=call_id,
+        tool=state.call(call_id).decided.tool,
+        arguments=arguments,
+        environment=environment,
+        context=_of_a_call(given),
+    )
 
 
 def tool_input(
@@ -47,7 +63,7 @@ def tool_input(
         contract=contract_of(state, manifest, call_id).digest,
         active_ms=limits.timeout_ms - state.counters.active_ms,
         first_run=workflow.info().first_execution_run_id,
-        context=given.context.model_copy(update={"earlier": (), "run": ""}),
+        context=_of_a_call(given),
         permit=call.decided.permit,
         policy=policy,
         approval=call.approval,
@@ -80,3 +96,8 @@ def model_input(
         capped=limits.max_cost is not None,
         failed=tuple(state.lost),
     )
+
+
+def _of_a_call(given: RunInput) -> RunContext:
+    """The request, without the earlier conversation: each call carries it."""
+    return given.context.model_copy(update={"earlier": (), "run": ""})

@@ -15,8 +15,9 @@ from temporalio.workflow import ActivityHandle
 with workflow.unsafe.imports_passed_through():
     from tether import answers
     from tether.answering import Refused, authorise, check, read_answer, repeated
-    from tether.approvals import Answer, Answered, OutcomeAnswer, Request
+    from tether.approvals import Answer, Answered, OutcomeAnswer, Request, RequestKind
     from tether.asking import DueKind, next_due, request_for
+    from tether.contract import ToolContract
     from tether.manifest import Manifest
     from tether.model_records import DecidedCall
     from tether.notices import Notice, NoticeKind, Unsent
@@ -24,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from tether.start import RunInput
     from tether.state import RunState
     from tether.text import one_line
-    from tether.tool_records import EvaluateInput
     from tether.workflows import calls
+    from tether.workflows.inputs import contract_of, evaluate_input
 
 LAST_NOTICE_SECONDS = 15
 
@@ -167,38 +168,20 @@ class People:
         decided = await self._evaluated(answer, {**before, **answer.edits})
         request = self._check(answer)  # meanwhile another may have answered
         changes = answers.changes_between(before, decided.arguments or {})
-        call = answers.edited(self._state, answer.call, decided)
+        answers.edited(self._state, answer.call, decided)
         permit = decided.permit
         assert permit  # noqa: S101  what has none was refused
         if permit.verdict == "allow" or self._suffices(answer, permit.terms, request):
             return answers.approved(self._state, answer, _now_ms(), changes=changes)
-        terms = permit.terms or Terms()
-        contract = self._contract(call.decided.tool)
-        following = request_for(
-            "approval",
-            call,
-            contract,
-            self._given,
-            terms,
-            why=permit.reason,
-            reason=f"{request.reason} (edited by {answer.by.id if answer.by else ''})",
-            now_ms=_now_ms(),
-        )
+        reason = f"{request.reason} (edited by {answer.by.id if answer.by else ''})"
+        following = self._request("approval", answer.call, permit.terms or Terms(), permit.reason, reason)
         taken = answers.revised(self._state, answer, _now_ms(), following)
         self._restart_clock(answer.call)
         self._notify("requested", following)
         return taken
 
     async def _evaluated(self, answer: Answer, arguments: dict[str, Any]) -> DecidedCall:
-        call = self._state.call(answer.call)
-        asked = EvaluateInput(
-            agent=self._given.agent,
-            call=answer.call,
-            tool=call.decided.tool,
-            arguments=arguments,
-            environment=self._environment,
-            context=self._given.context.model_copy(update={"earlier": (), "run": ""}),
-        )
+        asked = evaluate_input(self._given, self._state, self._environment, answer.call, arguments)
         try:
             self._evaluation = calls.evaluate(asked)
             decided = await self._evaluation
@@ -225,20 +208,19 @@ class People:
             return False
         return True
 
-    def _ask(self, call_id: str, kind: Any, terms: Terms, why: str) -> None:
-        call = self._state.call(call_id)
-        contract = self._contract(call.decided.tool)
-        request = request_for(
-            kind, call, contract, self._given, terms, why=why, reason=self._state.reason, now_ms=_now_ms()
-        )
-        answers.asked(self._state, call_id, request, acts=contract.effect != "read")
+    def _ask(self, call_id: str, kind: RequestKind, terms: Terms, why: str) -> None:
+        request = self._request(kind, call_id, terms, why, self._state.reason)
+        answers.asked(self._state, call_id, request, acts=self._contract(call_id).effect != "read")
         self._start_clock(call_id)
         self._notify("requested", request)
 
-    def _contract(self, tool: str) -> Any:
-        contract = self._manifest.tool(tool) if self._manifest else None
-        assert contract  # noqa: S101  only decided calls of known tools are asked about
-        return contract
+    def _request(self, kind: RequestKind, call_id: str, terms: Terms, why: str, reason: str) -> Request:
+        call, contract = self._state.call(call_id), self._contract(call_id)
+        return request_for(kind, call, contract, self._given, terms, why=why, reason=reason, now_ms=_now_ms())
+
+    def _contract(self, call_id: str) -> ToolContract:
+        assert self._manifest  # noqa: S101  nobody is asked before it is known
+        return contract_of(self._state, self._manifest, call_id)
 
     def _start_clock(self, call_id: str) -> None:
         self._clocks[call_id] = asyncio.create_task(self._clock(call_id))

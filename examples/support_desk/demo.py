@@ -13,11 +13,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from examples.support_desk.model import is_scripted
-from examples.support_desk.screen import Screen, attended
+from examples.support_desk.screen import Screen
 from examples.support_desk.shop import Refund
 from examples.support_desk.stage import HEARTBEAT_SECONDS, Stage, stage
 from tether import Actor, AgentClient, RunHandle, RunResult, TetherError
 from tether.starters.cli.asking import Asker
+from tether.starters.cli.terminal import at_terminal
 
 TASK = "ada@example.com writes that the teapot of order 1042 arrived broken. Refund what our policy allows."
 STARTER = Actor(id="you")
@@ -41,11 +42,11 @@ async def demo(screen: Screen) -> int:
         client = await AgentClient.connect(address=here.server.address)
         run = await client.start("support_desk", TASK, user="desk", key="ticket-77", by=STARTER)
         screen.tell(f"{run.id} started: {here.page_of(run.id)}")
-        async with asyncio.timeout(None if attended() else WITHIN_SECONDS):
+        async with asyncio.timeout(None if at_terminal() else WITHIN_SECONDS):
             with screen.live():
                 result, key = await _watched(run, here, screen)
         status = _judge(result, key, here, screen)
-        if attended():
+        if at_terminal():
             screen.tell(f"Look around at {here.page_of(run.id)}; Ctrl-C ends the demo and removes all of it.", "bold")
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
@@ -55,7 +56,7 @@ async def demo(screen: Screen) -> int:
 async def _watched(run: RunHandle[Any], here: Stage, screen: Screen) -> tuple[RunResult, str]:
     """Follow the run to its end, and kill its worker on the way; its result, and the key of the refund begun then."""
     showing = [asyncio.create_task(_show_steps(run, screen)), asyncio.create_task(_show_state(run, screen))]
-    allowing = asyncio.create_task(_ask(run, here, screen) if attended() else _allow(run, screen))
+    allowing = asyncio.create_task(_ask(run, here, screen) if at_terminal() else _allow(run, screen))
     result = asyncio.create_task(run.result())
     entered = asyncio.create_task(_refund_entered(here))
     key = ""
@@ -138,7 +139,7 @@ def _judge(result: RunResult, key: str, here: Stage, screen: Screen) -> int:
     rows = [f"{refund.cents} cents for order {refund.order_id}, {refund.state}, key {refund.key}" for refund in refunds]
     ledger = f"{len(refunds)} refund{'s' * (len(refunds) != 1)}: {'; '.join(rows)}"
     screen.result(result, [("Ledger", ledger), ("Web UI", here.page_of(result.run))])
-    if attended() and result.succeeded and not (refunds or key):
+    if at_terminal() and result.succeeded and not (refunds or key):
         screen.tell(
             "Nobody allowed a refund, and none was made. Allow it to see a worker die in the middle of it.", "bold"
         )

@@ -10,13 +10,9 @@ from rich.live import Live
 
 from tether import AgentStep, RunResult
 from tether.starters.cli.lines import now, result_lines, state_line, step_lines
-from tether.starters.cli.terminal import console, styled
+from tether.starters.cli.prompt import paused
+from tether.starters.cli.terminal import at_terminal, console, styled
 from tether.view import RunView
-
-
-def attended() -> bool:
-    """Whether somebody sits at a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 class Screen:
@@ -61,7 +57,7 @@ class Screen:
     @contextmanager
     def live(self) -> Iterator[None]:
         """Keep a last line that changes, on a terminal."""
-        if not attended():
+        if not at_terminal():
             yield
             return
         with Live(console=self.console, transient=True, refresh_per_second=8) as live:
@@ -71,16 +67,9 @@ class Screen:
             finally:
                 self._live = None
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> AbstractContextManager[None]:
         """Without the last line that changes: it would write over what is typed."""
-        if self._live:
-            self._live.stop()
-        try:
-            yield
-        finally:
-            if self._live:
-                self._live.start()
+        return paused(self._live)
 
     @contextmanager
     def beside(self, aside: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:

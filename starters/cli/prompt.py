@@ -10,6 +10,7 @@ import termios
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.live import Live
 
 from tether.starters.cli.terminal import styled
 
@@ -60,6 +61,18 @@ class Prompt:
 
     def _write(self) -> None:
         self._out.print(styled(self._question, "bold"), end=" ")
+
+
+@contextlib.contextmanager
+def paused(live: Live | None) -> Iterator[None]:
+    """Without a live display, where there is one: it would write over what is typed."""
+    if live:
+        live.stop()
+    try:
+        yield
+    finally:
+        if live:
+            live.start()
 
 
 def _take(terminal: int, typed: asyncio.Future[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from tether.approvals import Request
 from tether.starters.answers import waiting_in
 from tether.starters.cli.asking import Asker
 from tether.starters.cli.lines import now, pending_line, state_line, step_lines
+from tether.starters.cli.prompt import paused
 from tether.starters.cli.terminal import at_terminal, console, note
 from tether.starters.failures import OUTAGE_SECONDS, passes
 from tether.starters.pending import PendingAttempt, pending_attempts
@@ -59,7 +59,7 @@ class Watch:
         self._out = console()
         self._live: Live | None = None
         asks = not quiet and at_terminal()
-        self._asker = Asker(handle, actor, self._out, asks=asks, pause=self._paused)
+        self._asker = Asker(handle, actor, self._out, asks=asks, pause=lambda: paused(self._live))
 
     async def until_end(self) -> None:
         """Show it until it ends."""
@@ -86,17 +86,6 @@ class Watch:
             finally:
                 await self._asker.close()
                 self._live = None
-
-    @contextlib.contextmanager
-    def _paused(self) -> Iterator[None]:
-        """Without the live display, which would write over what is typed."""
-        if self._live:
-            self._live.stop()
-        try:
-            yield
-        finally:
-            if self._live:
-                self._live.start()
 
     async def _look(self) -> None:
         """Look every second at what the history doesn't say: attempts in flight, and who polls the task queue."""
