@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 WAIT_SECONDS = 5.0
 """How soon an attempt that only waited is made again."""
+ENDED = frozenset({"failed", "waiting"})
+"""Phases of an attempt that has said how it ended."""
 
 
 class Attempt:
@@ -32,6 +34,12 @@ class Attempt:
     Args:
         client: The worker's own client.
         before: Attempts of the same call that were made in earlier activities.
+
+    Attributes:
+        number: Which one it is, from 1.
+        failed: Those before it.
+        billed_before: How many before it may have been billed; lost ones leave no word, so each of them.
+        billed: Whether this one may have been billed.
     """
 
     def __init__(self, client: Client, before: tuple[FailedAttempt, ...] = ()) -> None:
@@ -43,6 +51,8 @@ class Attempt:
         self._waited = earlier.waited if earlier else 0
         self._active_before = earlier.active_ms if earlier else 0
         self._doubted = earlier.entered if earlier else 0
+        self.billed_before = (earlier.billed if earlier else 0) + _silent(earlier, info.attempt)
+        self.billed = False
         self._entered = self._doubted
         self._detail = ""
         self._phase: Literal["started", "entered", "failed", "waiting"] = "started"
@@ -80,7 +90,7 @@ class Attempt:
 
     def stop_clock(self) -> None:
         """Count no more active time: the handler was cut off, and is only waited for."""
-        self._stopped = time.monotonic()
+        self._stopped = self._stopped or time.monotonic()
 
     def tell(self, detail: str) -> None:
         """Set what the next beat says of the handler's progress."""
@@ -172,11 +182,19 @@ class Attempt:
             active_ms=self.active_ms,
             attempt_ms=self.attempt_ms,
             failed=self.failed,
+            billed=self.billed_before + (self.billed and self._phase in ENDED),
             detail=self._detail,
         )
 
     def _as_failed(self, error: RunError) -> FailedAttempt:
         return FailedAttempt(attempt=self.number, error=error, active_ms=self.attempt_ms)
+
+
+def _silent(earlier: Beat | None, attempt: int) -> int:
+    """How many attempts before this one were lost: they ended and left no word."""
+    if earlier is None:
+        return attempt - 1
+    return attempt - 1 - earlier.attempt + (earlier.phase not in ENDED)
 
 
 def _failed(before: tuple[FailedAttempt, ...], earlier: Beat | None, attempt: int) -> tuple[FailedAttempt, ...]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from tether.activities.costs import Costs
 from tether.activities.owners import Owners
 from tether.agent import Agent
 from tether.errors import ErrorKind, RunError
-from tether.gate import Rules, edited, permitted
+from tether.gate import Rules, edited, permitted, priced
 from tether.manifest import Manifest
 from tether.model_records import DecidedCall
 from tether.policy.permit import Caller
@@ -32,12 +33,14 @@ class EvaluateActivities:
     Args:
         agents: By name; their tools validate the arguments.
         owners: Whose the resources are that calls are about.
+        costs: What calls cost at worst.
         transcripts: Where the manifest of the run is read.
     """
 
-    def __init__(self, agents: Mapping[str, Agent], owners: Owners, transcripts: Transcripts) -> None:
+    def __init__(self, agents: Mapping[str, Agent], owners: Owners, costs: Costs, transcripts: Transcripts) -> None:
         self._agents = agents
         self._owners = owners
+        self._costs = costs
         self._transcripts = transcripts
 
     @activity.defn(name=EVALUATE)
@@ -71,4 +74,6 @@ class EvaluateActivities:
             task_type=given.context.task_type,
         )
         owner = await self._owners.owner_of(tool, agent, candidate.arguments, given.context)
-        return permitted(candidate, owner, Rules(manifest.policy, caller))
+        call = permitted(candidate, owner, Rules(manifest.policy, caller))
+        once = await self._costs.cost_of(tool, agent, candidate.arguments, given.context)
+        return priced(call, tool, once)

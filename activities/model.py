@@ -1,4 +1,4 @@
-"""tether:plan and tether:think: model calls, with every decision about the reply."""
+"""tether:plan, tether:think and tether:summarise: model calls, with every decision about the reply."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from tether.activities.attempts import Attempt, Interrupted
+from tether.activities.costs import Costs
+from tether.activities.findings import found, to_be_asked
 from tether.activities.owners import Owners
-from tether.activities.prompts import plan_request, turn_request
 from tether.agent import Agent
 from tether.context import RunContext
 from tether.errors import REACTIONS, ErrorKind, ProviderError, RunError
@@ -21,13 +22,17 @@ from tether.gate import Candidate, decide, read_calls, rules_of
 from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.messages import AssistantMessage
-from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult, SummaryDue
+from tether.next_window import last_window, loses, next_window
 from tether.ports import Progress, RunRef, TranscriptLost, Transcripts
-from tether.provider import Delta, ModelReply, ModelRequest, Prices, Providers
+from tether.prices import Price
+from tether.prompts import plan_request, turn_request
+from tether.provider import Delta, ModelReply, ModelRequest, Providers
 from tether.record import Record
-from tether.records import PLAN, THINK
+from tether.records import PLAN, SUMMARISE, THINK
 from tether.reply import judge, read_plan, too_large
 from tether.steps import steps_of
+from tether.summary import bound_of, summary_request, summed_up
 from tether.text import one_line
 
 
@@ -38,10 +43,10 @@ class ModelActivities:
         client: The worker's own client, for heartbeats.
         agents: By name.
         providers: Where models are called.
-        prices: What they cost.
         transcripts: What has been said.
         progress: Where pieces of replies go as they come.
         owners: Whose the resources are that calls are about.
+        costs: What tool calls cost at worst.
         attempts: All attempts of one model call.
         timeout_ms: Longest active time of one model call.
     """
@@ -51,10 +56,10 @@ class ModelActivities:
         client: Client,
         agents: Mapping[str, Agent],
         providers: Providers,
-        prices: Prices,
         transcripts: Transcripts,
         progress: Progress,
         owners: Owners,
+        costs: Costs,
         *,
         attempts: int,
         timeout_ms: int,
@@ -63,8 +68,8 @@ class ModelActivities:
         self._agents = agents
         self._manifests = {name: Manifest.of(agent) for name, agent in agents.items()}
         self._owners = owners
+        self._costs = costs
         self._providers = providers
-        self._prices = prices
         self._transcripts = transcripts
         self._progress = progress
         self._attempts = attempts
@@ -85,6 +90,13 @@ class ModelActivities:
         with call.never_again():
             return await self._plan(call)
 
+    @activity.defn(name=SUMMARISE)
+    async def summarise(self, given: ModelInput) -> ModelResult:
+        """Have a model sum up what is to be left out of a turn's call."""
+        call = _Call(self._client, given)
+        with call.never_again():
+            return await self._summarise(call)
+
     async def _think(self, call: _Call) -> ModelResult:
         given = call.given
         record, manifest = await self._known(call)
@@ -93,12 +105,18 @@ class ModelActivities:
             return ModelResult(stopped=True, spent=call.attempt.spent)
         if given.stop_only:
             return ModelResult(spent=call.attempt.spent)
-        request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens)
+        before, window = last_window(manifest, record, given), next_window(manifest, record, given)
+        if manifest.summariser and given.may_summarise and loses(before, window):
+            summary = summary_request(manifest, record, given, before, window)
+            due = SummaryDue(input_bytes=bound_of(summary), max_output_tokens=summary.max_output_tokens)
+            return ModelResult(summary_due=due, spent=call.attempt.spent)
+        request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens, window)
+        price = _price(call, manifest, request.model)
         reply = await self._reply(call, request)
         message, candidates = read_calls(reply.blocks, agent.registry, given.next_call)
         calls = await self._decided(call, agent, candidates, record)
         judged = judge(reply, message, agent.output, request.max_output_tokens)
-        result = self._priced(call, request, reply).model_copy(
+        result = _priced(call, price, request, reply).model_copy(
             update={
                 "message": message,
                 "calls": calls,
@@ -106,6 +124,7 @@ class ModelActivities:
                 "output": judged.output,
                 "problem": judged.problem,
                 "nudge": judged.nudge,
+                "window": None if window == record.window(given.transcript.turns, manifest.context.first) else window,
             }
         )
         if large := too_large(result):
@@ -117,11 +136,12 @@ class ModelActivities:
         given = call.given
         record, manifest = await self._known(call)
         request = plan_request(manifest, record, given.repair, given.max_output_tokens)
+        price = _price(call, manifest, request.model)
         reply = await self._reply(call, request)
         text = AssistantMessage(role="assistant", blocks=reply.blocks).text
         plan, problem = read_plan(text)
         error = RunError(kind=ErrorKind.INVALID_OUTPUT, message=f"the plan can't be read: {one_line(problem, 500)}")
-        return self._priced(call, request, reply).model_copy(
+        return _priced(call, price, request, reply).model_copy(
             update={
                 "plan": plan,
                 "content": content_id(plan.model_dump_json()) if plan else "",
@@ -129,28 +149,42 @@ class ModelActivities:
             }
         )
 
+    async def _summarise(self, call: _Call) -> ModelResult:
+        given = call.given
+        record, manifest = await self._known(call)
+        before, after = last_window(manifest, record, given), next_window(manifest, record, given)
+        if manifest.summariser is None or not loses(before, after):
+            return ModelResult(spent=call.attempt.spent)
+        request = summary_request(manifest, record, given, before, after)
+        price = _price(call, manifest, request.model)
+        reply = await self._reply(call, request)
+        window = summed_up(manifest, record, given, after, AssistantMessage(role="assistant", blocks=reply.blocks).text)
+        why = f"{request.model} wrote no summary that saves room ({reply.finish}); old turns are left out without one"
+        result = _priced(call, price, request, reply).model_copy(
+            update={
+                "window": window,
+                "content": content_id(window.summary) if window else "",
+                "problem": None if window else RunError(kind=ErrorKind.INVALID_OUTPUT, message=why),
+            }
+        )
+        self._transcripts.answered(call.run, given.turn, result)
+        return result
+
     async def _decided(
         self, call: _Call, agent: Agent, candidates: tuple[Candidate, ...], record: Record
     ) -> tuple[DecidedCall, ...]:
         """What was decided about each call of a reply."""
         context = record.input.context if record.input else RunContext()
-        owned = [each for each in candidates if each.tool is not None and each.tool.owner is not None]
-        owners = {
-            each.decided.id: each.tool.contract.owner_of(each.arguments)
-            for each in candidates
-            if each.tool is not None and each.tool.owner is None
-        }
-        if owned:
-            asked = asyncio.gather(
-                *(self._owners.owner_of(each.tool, agent, each.arguments, context) for each in owned if each.tool)
-            )
+        asked = found(self._owners, self._costs, agent, candidates, context)
+        if not to_be_asked(candidates):
+            findings = await asked
+        else:
             try:
                 # A pause doesn't cut it off: the reply is billed, and another attempt would ask for another.
-                found = await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms), yields=False)
+                findings = await call.attempt.run(asked, call.attempt.left_ms(call.given.active_ms), yields=False)
             except Interrupted as interruption:
-                call.cut_off(interruption, "the owner function of a tool")
-            owners |= {each.decided.id: owner for each, owner in zip(owned, found, strict=True)}
-        return decide(candidates, owners, rules_of(record))
+                call.cut_off(interruption, "the owner or cost function of a tool")
+        return decide(candidates, findings.owners, rules_of(record), findings.costs)
 
     async def _known(self, call: _Call) -> tuple[Record, Manifest]:
         """The record up to this turn and the pinned manifest, whose contracts this worker must have."""
@@ -203,11 +237,6 @@ class ModelActivities:
 
     async def _reply(self, call: _Call, request: ModelRequest) -> ModelReply:
         attempt, given = call.attempt, call.given
-        if given.capped and not self._prices.knows(request.model):
-            message = (
-                f"{request.model} has no price, so max_cost_usd can't hold; use a priced model or leave the cap out"
-            )
-            call.give_up(RunError(kind=ErrorKind.UNPRICED, message=message))
         deadline_ms = min(self._timeout_ms, attempt.left_ms(given.active_ms))
 
         def publish(delta: Delta) -> None:
@@ -229,16 +258,6 @@ class ModelActivities:
         if retried and call.attempt.number < self._attempts:
             await call.attempt.again(error, after=failed.retry_after)
         call.give_up(error, billed=failed.billed)
-
-    def _priced(self, call: _Call, request: ModelRequest, reply: ModelReply) -> ModelResult:
-        return ModelResult(
-            finish=reply.finish,
-            usage=reply.usage,
-            cost=self._prices.cost(request.model, reply.model, reply.usage),
-            model=f"{request.model.partition(':')[0]}:{reply.model}",
-            request_id=reply.request_id,
-            spent=call.attempt.spent,
-        )
 
 
 class _Call:
@@ -266,7 +285,8 @@ class _Call:
             self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
 
     def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
-        self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed))
+        cost = self.given.reserved if billed else 0
+        self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed, cost=cost))
 
     async def not_here(self, message: str) -> NoReturn:
         error = RunError(kind=ErrorKind.NOT_HERE, message=f"{message}; waiting for a worker that has it")
@@ -283,3 +303,25 @@ class _Call:
             case _:
                 error = RunError(kind=ErrorKind.CANCELLED, message=f"the call of {model} was cancelled")
         self.give_up(error, billed=True)
+
+
+def _price(call: _Call, manifest: Manifest, model: str) -> Price:
+    """What the run is pinned to: it isn't repriced while it is in flight."""
+    price = manifest.price(model)
+    if price is None:
+        message = f"the run was started without a price of {model}, so its cost can't be told; start it anew"
+        call.give_up(RunError(kind=ErrorKind.UNPRICED, message=message))
+    return price
+
+
+def _priced(call: _Call, price: Price, request: ModelRequest, reply: ModelReply) -> ModelResult:
+    estimated = not reply.usage.total and not price.is_free
+    return ModelResult(
+        finish=reply.finish,
+        usage=reply.usage,
+        cost=call.given.reserved if estimated else price.cost(reply.usage),
+        estimated=estimated,
+        model=f"{request.model.partition(':')[0]}:{reply.model}",
+        request_id=reply.request_id,
+        spent=call.attempt.spent,
+    )

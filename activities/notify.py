@@ -1,4 +1,4 @@
-"""tether:notify: people outside hear that a run waits for one of them."""
+"""tether:notify: people outside hear what waits for one of them, and how budgets stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from tether.notices import Notice
+from tether.notices import AnyNotice
 from tether.ports import NotDelivered, Notifier
 from tether.records import NOTIFY
 
@@ -16,7 +16,7 @@ log = logging.getLogger("tether.notices")
 
 
 class NotifyActivities:
-    """Tells people of what waits for them.
+    """Tells people of what waits for them, and of budgets.
 
     Args:
         notifier: How they are told.
@@ -26,7 +26,7 @@ class NotifyActivities:
         self._notifier = notifier
 
     @activity.defn(name=NOTIFY)
-    async def notify(self, given: Notice) -> None:
+    async def notify(self, given: AnyNotice) -> None:
         """Deliver a notice; fails so that Temporal repeats it where that may help."""
         try:
             await self._notifier.notify(given)

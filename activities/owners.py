@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from pydantic import JsonValue
 from temporalio import activity
 
-from tether.activities.handled import Handled
+from tether.activities.declared import PATIENCE_SECONDS, Declared
 from tether.agent import Agent
 from tether.context import RunContext
 from tether.ports import HandlerRunner, Resources
 from tether.text import utf8_size, valid_unicode
-from tether.tool_functions import ToolFunction
-from tether.tools import Tool, ToolContext
+from tether.tools import Tool
 
-PATIENCE_SECONDS = 10.0
 MAX_OWNER_BYTES = 1_000
 
 
@@ -34,9 +31,7 @@ class Owners:
     """
 
     def __init__(self, handlers: HandlerRunner, resources: Resources, patience: float = PATIENCE_SECONDS) -> None:
-        self._handlers = handlers
-        self._resources = resources
-        self._patience = patience
+        self._declared = Declared(handlers, resources, patience)
 
     async def owner_of(
         self, tool: Tool, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
@@ -52,10 +47,9 @@ class Owners:
         if tool.owner is None:
             return tool.contract.owner_of(arguments)
         try:
-            async with asyncio.timeout(self._patience):
-                return _id_of(await self._resolved(tool.owner, agent, arguments, context))
+            return _id_of(await self._declared.answer(tool.owner, agent, arguments, context))
         except TimeoutError:
-            why = f"did not answer within {self._patience:g} s"
+            why = f"did not answer within {self._declared.patience:g} s"
         except _NoId as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001  the user's own code; what it doesn't say is not known
@@ -65,17 +59,6 @@ class Owners:
             "whose is what a call of tool %s is about could not be found out: its owner function %s", tool.name, why
         )
         return None
-
-    async def _resolved(
-        self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
-    ) -> Any:
-        deps = self._resources.of(agent.deps) if function.context_parameter else None
-        handled = Handled(self._handlers, function, ToolContext[Any](deps=deps, run=context))
-        try:
-            await handled.ready()
-            return await handled(arguments)
-        finally:
-            handled.leave()
 
 
 def _id_of(owner: Any) -> str:

@@ -21,7 +21,8 @@ from tether.policy.permit import terms
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.reconciled import DidNotHappen, Happened, StillUnknown
 from tether.records import RECONCILE
-from tether.text import one_line, valid_unicode
+from tether.text import one_line, utf8_size, valid_unicode
+from tether.tool_costs import once_of
 from tether.tool_records import ReconcileInput, ReconcileResult
 from tether.tools import Tool
 from tether.values import heard
@@ -137,8 +138,16 @@ class _Search:
         """The call took effect, with its result as the handler's own would be written."""
         value = written(tool, said.result)
         note = note_of(self.given.call.approval, tool.contract.sensitive)
-        content = content_id(heard(note, value))
-        return ReconcileResult(verdict="happened", value=value, content=content, note=note, spent=self.attempt.spent)
+        text = heard(note, value)
+        return ReconcileResult(
+            verdict="happened",
+            value=value,
+            content=content_id(text),
+            note=note,
+            spent=self.attempt.spent,
+            cost=once_of(tool.contract, self.given.call.reserved),
+            size=utf8_size(text),
+        )
 
     def unknown(self, manifest: Manifest, why: str = "") -> ReconcileResult:
         """A person has to say."""

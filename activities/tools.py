@@ -13,6 +13,7 @@ from temporalio.common import RawValue
 
 from tether.activities.attempts import Attempt
 from tether.activities.beats import Interrupted, Why
+from tether.activities.billing import CallBill
 from tether.activities.handled import PROGRAMMING_ERRORS, Ended, Handled, described, written
 from tether.activities.served import NotServed, ServedTools
 from tether.agent import Agent
@@ -24,6 +25,7 @@ from tether.permitted import unmet
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
 from tether.schema import InvalidArguments
+from tether.text import utf8_size
 from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool
 from tether.values import heard
@@ -52,6 +54,7 @@ class ToolActivities:
     ) -> None:
         self._client = client
         self._served = ServedTools(agents, handlers, resources)
+        self._handlers = handlers
         self._transcripts = transcripts
         self._clock = clock
 
@@ -65,15 +68,25 @@ class ToolActivities:
             tool = self._served.find(info.activity_type, given)
         except NotServed as error:
             await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=str(error)))
-        execution = _Execution(tool, given, attempt, self._clock, worker=self._client.identity)
+        bill = CallBill(tool, given, attempt, self._handlers)
+        execution = _Execution(tool, given, attempt, bill, self._clock, worker=self._client.identity)
         handler = self._served.handled(tool, given, attempt)
         try:
-            value = await execution.result_of(handler)
+            returned = await execution.result_of(handler)
         finally:
             handler.leave()
+        value, cost = written(tool, returned), await bill.settled(returned)
         note = note_of(given.approval, tool.contract.sensitive)
-        content = content_id(heard(note, value))
-        result = ToolResult(value=value, content=content, note=note, spent=attempt.spent, late_ms=execution.late_ms)
+        text = heard(note, value)
+        result = ToolResult(
+            value=value,
+            content=content_id(text),
+            note=note,
+            spent=attempt.spent,
+            late_ms=execution.late_ms,
+            cost=cost,
+            size=utf8_size(text),
+        )
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
         return result
@@ -87,12 +100,13 @@ class _Execution:
     """
 
     def __init__(
-        self, tool: Tool, given: ToolInput, attempt: Attempt, clock: Callable[[], float], *, worker: str
+        self, tool: Tool, given: ToolInput, attempt: Attempt, bill: CallBill, clock: Callable[[], float], *, worker: str
     ) -> None:
         self._tool = tool
         self._contract = tool.contract
         self._given = given
         self._attempt = attempt
+        self._bill = bill
         self._clock = clock
         self._worker = worker
         self.late_ms = 0
@@ -100,10 +114,10 @@ class _Execution:
         self._besides = ""
         self._fenced = self._contract.effect in {"keyed", "unsafe"}
         self._entered = False
-        self._acted = self._acted_before = bool(attempt.failed)
+        self._acted = self._acted_before = bool(attempt.failed or attempt.billed_before)
 
     async def result_of(self, handler: Handled) -> Any:
-        """The handler's result as JSON; any failure is raised as what it means."""
+        """What the handler returns; any failure is raised as what it means."""
         self._check()
         try:
             await self._attempt.before_fence(handler.ready())
@@ -118,12 +132,12 @@ class _Execution:
             if self._fenced:
                 await self._attempt.enter()
                 self._entered = True
-            self._acted = True
-            returned = await self._returned(handler, deadline_ms)
+            self._acted = self._attempt.billed = True
+            return await self._returned(handler, deadline_ms)
         except Interrupted as interruption:
             await self._interrupted(interruption)
         except InvalidArguments as error:
-            self._acted = self._acted_before
+            self._acted, self._attempt.billed = self._acted_before, False
             self._told(ErrorKind.INVALID_ARGUMENTS, f"invalid arguments for {self._tool.name}: {error}")
         except ToolError as error:
             await self._failed(error, certain=self._did_nothing(error), transient=error.retry)
@@ -131,7 +145,6 @@ class _Execution:
             certain = self._did_nothing(error)
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
-        return written(self._tool, returned)
 
     async def _returned(self, handler: Handled, deadline_ms: int) -> Any:
         """What the handler returns: in time, or late where that decides what became of its effect."""
@@ -188,7 +201,7 @@ class _Execution:
             if in_doubt:
                 self._unknown(f"an attempt of it was lost, and it may not be made again: {why}")
             self._told(ErrorKind.DENIED, f"{name} was not executed: {why}")
-        if self._attempt.number > self._contract.retries.attempts:
+        if self._attempt.number > self._contract.retries.attempts or self._bill.used_up:
             self._exhausted()
         if self._attempt.left_ms(given.active_ms) <= 0:
             self._told(ErrorKind.TIMEOUT, f"the run's active time was used up before {name} was executed")
@@ -197,6 +210,9 @@ class _Execution:
         attempts = self._contract.retries.attempts
         if self._attempt.in_doubt:
             self._unknown(f"none of {attempts} attempts came back")
+        if not self._attempt.failed:
+            message = f"{self._tool.name} was cut off, and another attempt would cost more than was reserved for it"
+            self._told(ErrorKind.TOOL_FAILED, message)
         error = self._attempt.failed[-1].error
         self._told(error.kind if error.kind is not ErrorKind.LOST else ErrorKind.TOOL_FAILED, error.message)
 
@@ -232,6 +248,7 @@ class _Execution:
 
     async def _failed(self, raised: Exception, *, certain: bool, transient: bool) -> NoReturn:
         error = RunError(kind=ErrorKind.TOOL_FAILED, message=described(raised))
+        self._attempt.billed = not certain
         if self._entered and not certain:
             if self._contract.effect == "unsafe":
                 self._unknown(error.message)
@@ -273,5 +290,6 @@ class _Execution:
             entered=self._entered or self._attempt.in_doubt,
             effect=effect,
             still_runs=self._still_runs,
+            cost=self._bill.declared,
         )
         self._attempt.give_up(error, failure)

@@ -2,6 +2,7 @@
 
 Address, namespace, TLS and API key come from Temporal's own environment profiles (`TEMPORAL_ADDRESS`, ... and its
 `temporal.toml`); where they name no address, from the server that `tether dev` left a note of; else localhost:7233.
+Where the store is, which only budgets need, is found here likewise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.service import RPCError, RPCStatusCode
 
 from tether.adapters.converter import data_converter
+from tether.adapters.settings import Settings, SettingsError
 from tether.errors import TetherError
 from tether.value import Value
 
@@ -39,12 +41,14 @@ class DevNote(Value):
         ui: Of its Web UI, `http://host:port`.
         pid: The process that runs it; a note of a dead process doesn't count.
         namespace: The namespace.
+        store: URL of the store that it runs, where it runs one.
     """
 
     address: str
     ui: str
     pid: int
     namespace: str = "default"
+    store: str = ""
 
 
 class Target(Value):
@@ -111,6 +115,26 @@ async def connect(profile: str | None = None, *, address: str | None = None, nam
 def dev_note(folder: Path | None = None) -> DevNote | None:
     """The note of a `tether dev` that runs, in this folder or one above it."""
     return next((note for note in _dev_notes(folder) if _alive(note.pid)), None)
+
+
+def store_url(settings: Settings) -> str:
+    """Where the store is: by TETHER_STORE_URL, else that of the `tether dev` that runs here.
+
+    Args:
+        settings: Of this deployment.
+
+    Raises:
+        SettingsError: Neither names one.
+    """
+    named = settings.store_url.get_secret_value()
+    note = None if named else dev_note()
+    if not named and not (note and note.store):
+        raise SettingsError(
+            "no store is named, which keeps the budgets: set TETHER_STORE_URL to a Postgres, as in "
+            "postgresql://user:password@host:5432/database, and run `tether store upgrade`; or use `tether dev`, which "
+            "brings one where the App has budgets"
+        )
+    return named or (note.store if note else "")
 
 
 def _dev_notes(folder: Path | None = None) -> Iterator[DevNote]:

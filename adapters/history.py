@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,21 @@ from tether.fold import fold
 from tether.record import Record
 
 PAGE_EVENTS = 1_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run of a chain comes from.
+
+    Attributes:
+        first: The first run of the chain.
+        before: The run that continued as new into this one; empty for the first.
+        original: The run itself; of one that was made by a reset, the one whose beginning it shares.
+    """
+
+    first: str
+    before: str
+    original: str
 
 
 class HistoryReader:
@@ -93,12 +109,16 @@ class HistoryReader:
         except RPCError as error:
             raise _not_found(error, workflow_id) from error
         found = [described.run_id]
-        while before := await self._before(workflow_id, found[0]):
+        while before := (await self.origin(workflow_id, found[0])).before:
             found.insert(0, before)
         return found
 
-    async def _before(self, workflow_id: str, run_id: str) -> str:
-        """The run that continued as new into this one; empty for the first."""
+    async def origin(self, workflow_id: str, run_id: str) -> Origin:
+        """Where one run of a chain comes from.
+
+        Raises:
+            RunNotFound: There is no such run, or its history has expired.
+        """
         request = GetWorkflowExecutionHistoryRequest(
             namespace=self._client.namespace,
             execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
@@ -109,7 +129,11 @@ class HistoryReader:
         except RPCError as error:
             raise _not_found(error, workflow_id) from error
         started = page.history.events[0].workflow_execution_started_event_attributes
-        return started.continued_execution_run_id
+        return Origin(
+            first=started.first_execution_run_id,
+            before=started.continued_execution_run_id,
+            original=started.original_execution_run_id,
+        )
 
     async def record(self, workflow_id: str) -> Record:
         """The whole record of a run as it stands.

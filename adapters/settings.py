@@ -19,6 +19,7 @@ from tether.records import RunSettings
 
 MAX_HEARTBEAT_SECONDS = 3_600
 
+_POSTGRES = ("postgresql://", "postgres://")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
         sticky_timeout: Seconds after which a dead worker's workflows go to another.
         environment: The deployment's name, which a policy's rules may ask for; recorded in every run.
         actor: Who answers, and starts runs, at the command line; empty for the login name.
+        store_url: Of the Postgres that keeps the budgets, `postgresql://…`; needed where the App has budgets.
+        upkeep: How often, in seconds, runs that died are settled and people told how budgets stand.
+        settle_after: Seconds for which a run has not been heard of before it is asked after.
         webhook_url: Where notices are posted; empty for nowhere.
         webhook_secret: Signs them; needed with `webhook_url`.
     """
@@ -64,6 +68,9 @@ class Settings(BaseSettings):
     sticky_timeout: float = Field(default=1.0, gt=0, le=60)
     environment: str = "development"
     actor: str = ""
+    store_url: SecretStr = SecretStr("")
+    upkeep: float = Field(default=60.0, ge=1, le=86_400)
+    settle_after: float = Field(default=300.0, ge=0, le=86_400)
     webhook_url: SecretStr = SecretStr("")
     webhook_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
 
@@ -77,6 +84,13 @@ class Settings(BaseSettings):
     def _names_environment(cls, given: str) -> str:
         if not _ENVIRONMENT.fullmatch(given):
             raise ValueError("must be 1 to 64 letters, digits, _ or -, as in production")
+        return given
+
+    @field_validator("store_url")
+    @classmethod
+    def _is_postgres(cls, given: SecretStr) -> SecretStr:
+        if given.get_secret_value() and not given.get_secret_value().startswith(_POSTGRES):
+            raise ValueError("must be the URL of a Postgres, as in postgresql://user:password@host:5432/database")
         return given
 
     @field_validator("webhook_url")

@@ -61,8 +61,12 @@ class CachedTranscripts:
     def answered(self, run: RunRef, turn: int, result: ModelResult) -> None:
         """See `tether.ports.Transcripts`."""
         record = self._records.get(run.workflow_id)
-        if record is not None and result.message is not None:
+        if record is None:
+            return
+        if result.message is not None:
             record.turn(turn).answered(result)
+        elif result.usage.total:
+            record.turn(turn).summarised(result)
 
     def called(self, run: RunRef, turn: int, call: str, result: ToolResult) -> None:
         """See `tether.ports.Transcripts`."""

@@ -17,7 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import answers, history, latency, noise, permitted, policy, recovery, replay, startup
+from benchmarks import answers, context, history, latency, ledger, noise, permitted, policy, recovery, replay, startup
 from benchmarks.figures import Section
 from benchmarks.stand import Stand, stand
 
@@ -39,6 +39,8 @@ BENCHMARKS: dict[str, _Benchmark] = {
     "permitted": permitted.measure,
     "answers": answers.measure,
     "noise": noise.measure,
+    "ledger": ledger.measure,
+    "context": context.measure,
 }
 
 

@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tether.answering import RefusalKind
 from tether.approvals import APPROVE, DENY, WAITING_MEMO, Answer, Answered, OutcomeAnswer, Request
+from tether.budget.purse import FUNDS_MEMO, Funding
 from tether.errors import (
     AlreadyAnswered,
     AnswerRefused,
@@ -164,6 +165,12 @@ async def waiting_in(described: WorkflowExecutionDescription) -> tuple[Request, 
     """What waits for people, as a described run's memo says."""
     found: Sequence[Request] | None = await described.memo_value(WAITING_MEMO, None, type_hint=list[Request])
     return tuple(found or ())
+
+
+async def funding_in(described: WorkflowExecutionDescription) -> Funding:
+    """How a run stands with money, as its memo says."""
+    found: Funding | None = await described.memo_value(FUNDS_MEMO, None, type_hint=Funding)
+    return found or Funding()
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> AnswerRefused:

@@ -17,11 +17,13 @@ from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
 from tether.agent import Agent
 from tether.approvals import Answered, OutcomeVerdict
+from tether.budget.override import Overridden
 from tether.context import ANONYMOUS, DEFAULT_ROLE, DEFAULT_TENANT
 from tether.errors import TetherError
 from tether.ids import full_run_id
 from tether.limits import LimitOverrides
 from tether.messages import Message
+from tether.money import Dollars
 from tether.result import RunResult
 from tether.starters.failures import explained
 from tether.starters.handle import RunHandle
@@ -237,6 +239,12 @@ class AgentClient:
     async def deny(self, run: str, *, call: str, by: Actor, tenant: str = DEFAULT_TENANT, **answer: Any) -> Answered:
         """Deny a call that waits; arguments and errors are those of `RunHandle.deny`."""
         return await (await self._found(run, tenant)).deny(call, by=by, **answer)
+
+    async def override(
+        self, run: str, amount_usd: Dollars, *, by: Actor, tenant: str = DEFAULT_TENANT, **override: Any
+    ) -> Overridden:
+        """Raise what a run itself may spend; arguments and errors are those of `RunHandle.override`."""
+        return await (await self._found(run, tenant)).override(amount_usd, by=by, **override)
 
     async def outcome(
         self,

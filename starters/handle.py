@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,11 +21,14 @@ from tether.actors import Actor
 from tether.adapters import attributes
 from tether.adapters.history import HistoryReader
 from tether.approvals import ANSWER, OUTCOME, Answer, Answered, OutcomeAnswer, OutcomeVerdict, Request
+from tether.budget.override import Overridden, Override
 from tether.errors import InvalidAnswer, RunFailed
+from tether.money import Dollars, micros_from_dollars
 from tether.record import Record
-from tether.result import RunResult
-from tether.starters.answers import new_id, send_answer, waiting_in
+from tether.result import RESULT_MEMO, RunResult
+from tether.starters.answers import funding_in, new_id, send_answer, waiting_in
 from tether.starters.failures import ANSWER_SECONDS, attended, explained, through_outages
+from tether.starters.overriding import override_run
 from tether.starters.pending import PendingAttempt, pending_attempts
 from tether.starters.status import view_of
 from tether.starters.stream import follow
@@ -34,9 +37,6 @@ from tether.view import RunView
 
 OutputT = TypeVar("OutputT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT", Answer, OutcomeAnswer)
-
-RESULT_MEMO = "tether_result"
-"""Where a cancelled run, which can return nothing, leaves its result."""
 
 _ANSWER = timedelta(seconds=ANSWER_SECONDS)
 _SHOW = "`tether show` has its record"
@@ -94,7 +94,8 @@ class RunHandle(Generic[OutputT]):
         described = await self.describe()
         state = described.typed_search_attributes.get(attributes.STATE) or ""
         pending = await pending_attempts(described, self._client.data_converter)
-        return view_of(await self.record(), pending, state, await waiting_in(described))
+        waiting, funding = await waiting_in(described), await funding_in(described)
+        return view_of(await self.record(), pending, state, waiting, funding)
 
     async def waiting(self) -> tuple[Request, ...]:
         """What of the run waits for people.
@@ -137,6 +138,39 @@ class RunHandle(Generic[OutputT]):
         """Deny a call that waits; the model is told, with the message. Errors are those of `approve`."""
         answer = _written(Answer, call=call, verdict="deny", by=by, digest=digest, message=message, id=new_id())
         return await send_answer(self._handle, ANSWER, answer)
+
+    async def override(
+        self,
+        amount_usd: Dollars,
+        *,
+        by: Actor,
+        reason: str = "",
+        expires: datetime | None = None,
+        id: str = "",  # noqa: A002  the override's own word
+    ) -> Overridden:
+        """Raise what the run itself may spend; one that waits for that goes on.
+
+        Args:
+            amount_usd: Dollars that are added to its cap.
+            by: Who raises it.
+            reason: Why; kept with it.
+            expires: From when on it counts no more; None for never.
+            id: The override's own id: sent twice it counts once.
+
+        Raises:
+            BudgetRefused: The run refuses it: they may not, it has no cap of its own, it has ended.
+            ValueError: The amount is none.
+            RunNotFound: There is no such run.
+            NotAnswered: No worker has taken it in time.
+        """
+        override = Override(
+            id=id or new_id(),
+            amount=micros_from_dollars(amount_usd),
+            by=by,
+            reason=reason,
+            expires_ms=None if expires is None else round(expires.timestamp() * 1000),
+        )
+        return await override_run(self._handle, override)
 
     async def outcome(
         self, call: str, verdict: OutcomeVerdict, *, by: Actor, result: Any = None, revision: int = 0

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from tether.approvals import Request
+from tether.budget.purse import Funding
 from tether.model_records import ModelResult
 from tether.record import CallRecord, Record
-from tether.records import EVALUATE, NOTIFY, PLAN, SETUP, THINK
+from tether.records import AWAIT_FUNDS, DRAW, EVALUATE, NOTIFY, PLAN, SETUP, SUMMARISE, THINK
 from tether.starters.pending import PendingAttempt
 from tether.state import CallStatus, Doing
 from tether.steps import steps_of
@@ -24,12 +25,19 @@ _ENDED: dict[str, Doing] = {
     "timed_out": "failed",
 }
 _DOING: TypeAdapter[Doing] = TypeAdapter(Doing)
+_BESIDE = {NOTIFY, EVALUATE, DRAW, AWAIT_FUNDS}
+"""Activities that aren't what a run is doing."""
+NO_FUNDING = Funding()
 WAITS = ("waiting_approval", "waiting_budget", "waiting_outcome", "paused", "frozen")
 """What TetherState says of a run that waits; it says nothing finer of one that works."""
 
 
 def view_of(
-    record: Record, pending: Sequence[PendingAttempt] = (), state: str = "", waiting: Sequence[Request] = ()
+    record: Record,
+    pending: Sequence[PendingAttempt] = (),
+    state: str = "",
+    waiting: Sequence[Request] = (),
+    funding: Funding = NO_FUNDING,
 ) -> RunView:
     """Where a run stands.
 
@@ -38,10 +46,11 @@ def view_of(
         pending: What it has in flight.
         state: Its search attribute TetherState, which says what it waits for.
         waiting: What waits for people, as its memo says.
+        funding: How it stands with money, as its memo says.
     """
     answered = [turn for turn in record.turns.values() if turn.result]
-    results = [*record.plans, *(turn.result for turn in answered if turn.result)]
-    costs = [result.cost for result in results]
+    summaries = [summary for turn in record.turns.values() for summary in turn.summaries]
+    results = [*record.plans, *(turn.result for turn in answered if turn.result), *summaries]
     last = max(answered, key=lambda turn: turn.number, default=None)
     ended = record.result
     return RunView(
@@ -55,15 +64,27 @@ def view_of(
         steps=len(steps_of(record)),
         calls=tuple(_call(call, pending, waiting) for call in last.calls.values()) if last else (),
         waiting=tuple(waiting) if record.status == "running" else (),
+        parked=funding.parked if record.status == "running" else None,
+        cap=_cap(record, funding),
         usage=sum((result.usage for result in results), Usage()),
-        cost=None if None in costs else sum(cost for cost in costs if cost),
+        cost=ended.cost if ended else sum(step.cost + step.tool_cost for step in steps_of(record, gaps=True)),
         active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
         started=record.started,
     )
 
 
+def _cap(record: Record, funding: Funding) -> int | None:
+    """The run's own cap; an override that has expired counts until the run itself says otherwise."""
+    if record.manifest is None:
+        return None
+    changes = record.input.limits if record.input else None
+    own = record.manifest.limits.changed(changes).max_cost
+    overrides = record.result.overrides if record.result else funding.overrides
+    return None if own is None else own + sum(each.amount for each in overrides)
+
+
 def _doing(record: Record, state: str, waiting: Sequence[Request]) -> Doing:
-    in_flight = {name for key, name in record.names.items() if key not in record.closed} - {NOTIFY, EVALUATE}
+    in_flight = {name for key, name in record.names.items() if key not in record.closed} - _BESIDE
     if waiting and not in_flight:
         return "waiting_approval" if any(request.kind == "approval" for request in waiting) else "waiting_outcome"
     if state in {"waiting_budget", "paused", "frozen"}:
@@ -72,7 +93,7 @@ def _doing(record: Record, state: str, waiting: Sequence[Request]) -> Doing:
         return "queued"
     if PLAN in in_flight or (not in_flight and _plan_is_next(record)):
         return "planning"
-    return "executing" if in_flight - {SETUP, THINK} else "thinking"
+    return "executing" if in_flight - {SETUP, THINK, SUMMARISE} else "thinking"
 
 
 def _plan_is_next(record: Record) -> bool:

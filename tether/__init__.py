@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tether.actors import Actor
-    from tether.agent import Agent, App, Model
+    from tether.agent import Agent, App
+    from tether.budget.config import Budgets
     from tether.context import RunContext
     from tether.contract import Retries
     from tether.errors import TetherError, ToolError
     from tether.limits import LimitOverrides, Limits
     from tether.messages import assistant, user
+    from tether.models import Model
     from tether.policy.rules import Ask, Policy, Rule
+    from tether.prices import ModelPrice
     from tether.reconciled import DidNotHappen, Happened, StillUnknown
     from tether.result import RunResult
     from tether.starters.client import AgentClient, RunHandle
     from tether.step import AgentStep
     from tether.tools import Tool, ToolContext, tool, tool_from_schema
+    from tether.window_policy import Context
 
 _HOMES = {
     "Actor": "tether.actors",
@@ -31,11 +35,14 @@ _HOMES = {
     "AgentStep": "tether.step",
     "App": "tether.agent",
     "Ask": "tether.policy.rules",
+    "Budgets": "tether.budget.config",
+    "Context": "tether.window_policy",
     "DidNotHappen": "tether.reconciled",
     "Happened": "tether.reconciled",
     "LimitOverrides": "tether.limits",
     "Limits": "tether.limits",
-    "Model": "tether.agent",
+    "Model": "tether.models",
+    "ModelPrice": "tether.prices",
     "Policy": "tether.policy.rules",
     "Retries": "tether.contract",
     "Rule": "tether.policy.rules",
@@ -60,11 +67,14 @@ __all__ = [
     "AgentStep",
     "App",
     "Ask",
+    "Budgets",
+    "Context",
     "DidNotHappen",
     "Happened",
     "LimitOverrides",
     "Limits",
     "Model",
+    "ModelPrice",
     "Policy",
     "Retries",
     "Rule",

@@ -15,47 +15,24 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 from pydantic.errors import PydanticUserError
 
+from tether.budget.config import Budgets
 from tether.errors import DeclarationError
 from tether.limits import Limits
+from tether.models import Model
 from tether.policy.rules import Policy
 from tether.step import AgentStep
 from tether.text import valid_unicode
 from tether.tools import Tool, ToolRegistry
 from tether.value import Declared
+from tether.window_policy import Context
 
 Stop = Callable[[Sequence[AgentStep]], bool]
 Resource = Callable[[], AbstractAsyncContextManager[Any]]
 
-PROVIDERS = ("openai", "openai-chat", "anthropic")
 MAX_AGENT_NAME = 64
 MAX_INSTRUCTIONS_BYTES = 256 * 1024
 
 _AGENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-
-
-class Model(Declared):
-    """A model that an agent may use.
-
-    Attributes:
-        name: `openai:…` (Responses), `openai-chat:…` (Chat Completions, which compatible servers speak) or
-            `anthropic:…`.
-        max_output_tokens: What one reply may write; the lower of this and the run's `max_tokens_per_step` holds.
-    """
-
-    name: str
-    max_output_tokens: int | None = Field(default=None, ge=1)
-
-    def __init__(self, name: str, **data: Any) -> None:
-        super().__init__(**{"name": name, **data})
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        provider, _, model = name.partition(":")
-        if provider not in PROVIDERS or not model.strip():
-            known = ", ".join(f"{provider}:…" for provider in PROVIDERS)
-            raise ValueError(f"{name!r} names no model; write one of {known}")
-        return name
 
 
 class Agent(Declared):
@@ -70,6 +47,7 @@ class Agent(Declared):
         deps: The type of the resource that tools get as `context.deps`; None for no resource.
         limits: How much a run may do.
         plan: Whether a run begins with a plan.
+        context: What a call is sent of a long run.
         stop: A predicate over the steps so far; true after a turn ends the run as complete.
     """
 
@@ -81,6 +59,7 @@ class Agent(Declared):
     deps: type | None = None
     limits: Limits = Limits()
     plan: bool = True
+    context: Context = Context()
     stop: Stop | None = None
 
     if TYPE_CHECKING:
@@ -96,6 +75,7 @@ class Agent(Declared):
             deps: type | None = ...,
             limits: Limits = ...,
             plan: bool = ...,
+            context: Context = ...,
             stop: Stop | None = ...,
         ) -> None: ...
 
@@ -180,6 +160,8 @@ class App:
             opened once a worker, closed on drain.
         policy: The permission policy, or the path of its file, relative to the module that makes the App; None for the
             built-in one, by which what reads is allowed and about all else a person is asked.
+        budgets: Who may spend how much in a month, or the path of the file that says it, relative likewise; None for no
+            budgets: then no store is needed, and a run's own `max_cost_usd` is all that holds.
         workflows: Temporal workflows of the user's own.
         activities: Temporal activities of the user's own.
 
@@ -194,12 +176,14 @@ class App:
         agents: Sequence[Agent],
         resources: Sequence[Resource] = (),
         policy: Policy | str | Path | None = None,
+        budgets: Budgets | str | Path | None = None,
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
     ) -> None:
         self.agents = {agent.name: agent for agent in agents}
         self.resources = _by_type(resources)
         self.policy = policy
+        self.budgets = budgets
         self.folder = _folder_of(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's module
         self.workflows = tuple(workflows)
         self.activities = tuple(activities)

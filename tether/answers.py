@@ -10,10 +10,10 @@ from tether.asking import DueKind
 from tether.errors import ErrorKind, RunError
 from tether.ids import content_id
 from tether.model_records import DecidedCall
-from tether.progress import ending_of, executed, outcome_of, settle
+from tether.progress import charge_call, ending_of, executed, outcome_of, settle
 from tether.records import CallOutcome
 from tether.state import MAX_REMEMBERED, CallState, RunState
-from tether.text import cut, one_line
+from tether.text import cut, one_line, utf8_size
 from tether.values import carriable, spoken
 
 MAX_MESSAGE_BYTES = 2_000
@@ -97,7 +97,7 @@ def expired(state: RunState, call_id: str, now_ms: int) -> None:
     """Nobody answered until the deadline: what the policy says for that follows."""
     call, request = state.call(call_id), _request(state, call_id)
     if request.kind == "outcome":
-        _stop(state, call_id, f"{request.why}; nobody said until the deadline what became of it")
+        _stop(state, call_id, f"{request.why}; nobody said until the deadline what became of it", now_ms)
     elif request.terms.at_deadline == "allow":
         call.approval = Approval(by=POLICY_ACTOR, at_ms=now_ms, digest=call.decided.digest, version=request.version)
         call.status, call.request = "ready", None
@@ -112,11 +112,12 @@ def outcome_said(state: RunState, answer: OutcomeAnswer, now_ms: int) -> Answere
     if answer.verdict == "happened":
         text = spoken(carriable(answer.result if answer.result is not None else "It was done."))
         call.composed = CallOutcome(call=answer.call, text=text, content=content_id(text))
-        executed(state, call, call.composed.content, "done")
+        charge_call(state, call, call.cost, now_ms)
+        executed(state, call, call.composed.content, "done", size=utf8_size(text))
     elif answer.verdict == "did_not":
         call.status, call.request, call.doubt = "ready", None, ""
     else:
-        _stop(state, answer.call, request.why)
+        _stop(state, answer.call, request.why, now_ms)
     noted = _noted(state, request, answer.verdict, _actor(answer.by), now_ms, answer=answer.id)
     if answer.verdict == "did_not":
         call.said = noted
@@ -152,14 +153,15 @@ def _refuse(state: RunState, call_id: str, why: str) -> None:
     call = state.call(call_id)
     error, text = RunError(kind=ErrorKind.DENIED, message=why), f"Denied: {why}"
     call.composed = CallOutcome(call=call_id, text=text, error=error, content=content_id(text))
-    settle(state, call, call.composed.content, "not_done")
+    settle(state, call, call.composed.content, "not_done", size=utf8_size(text))
 
 
-def _stop(state: RunState, call_id: str, why: str) -> None:
+def _stop(state: RunState, call_id: str, why: str, now_ms: int) -> None:
     call = state.call(call_id)
     error = RunError(kind=ErrorKind.UNKNOWN_EFFECT, message=why)
     call.composed = outcome_of(call_id, error)
-    executed(state, call, call.composed.content, "unknown", failed=True)
+    charge_call(state, call, call.cost, now_ms, known=False)
+    executed(state, call, call.composed.content, "unknown", size=utf8_size(call.composed.text), failed=True)
     state.ending = state.ending or ending_of(error)
 
 

@@ -60,7 +60,9 @@ class ToolContract(Value):
         sinks: Arguments by which data or value leaves, or by which a person would recognise the effect.
         returns: Whether somebody outside could have written the result.
         confidential: Whether the result may not leave.
-        cost: What a call costs, in micro-dollars.
+        cost: What one execution costs at worst, in micro-dollars; 0 where a function says it.
+        prices_calls: Whether a function of the tool says that, by the arguments.
+        reports_cost: Whether a function of the tool says what an execution cost, by what the handler returned.
         version: Changed by the author when the meaning changes though the schema doesn't.
         no_effect_on: Names of exceptions that leave nothing behind.
     """
@@ -84,6 +86,8 @@ class ToolContract(Value):
     returns: Returns = "untrusted"
     confidential: bool = False
     cost: int = 0
+    prices_calls: bool = False
+    reports_cost: bool = False
     version: str = ""
     no_effect_on: tuple[str, ...] = ()
 

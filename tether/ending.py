@@ -42,7 +42,7 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         turns=state.turn,
         steps=state.steps,
         usage=counters.usage,
-        cost=None if counters.unpriced else counters.cost,
+        cost=counters.cost,
         total_ms=round((now - started).total_seconds() * 1000),
         planning_ms=counters.planning_ms,
         execution_ms=counters.active_ms - counters.planning_ms,
@@ -51,6 +51,7 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         effect_lines=lines,
         metadata=context.metadata,
         composed=state.composed,
+        overrides=tuple(state.purse.overrides),
     ).carriable()
 
 

@@ -8,12 +8,25 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from tether.errors import ErrorKind, RunError
+from tether.errors import ErrorKind
 from tether.events import EventKind, RunEvent
-from tether.lost import lost_attempt
+from tether.lost import lost_attempt, unsaid
 from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
 from tether.record import CallRecord, Record, RunStatus
-from tether.records import EVALUATE, NOTIFY, PLAN, RECONCILE, SETUP, THINK, Beat, CallOutcome, SetupResult
+from tether.records import (
+    AWAIT_FUNDS,
+    DRAW,
+    EVALUATE,
+    NOTIFY,
+    PLAN,
+    RECONCILE,
+    SETUP,
+    SUMMARISE,
+    THINK,
+    Beat,
+    CallOutcome,
+    SetupResult,
+)
 from tether.result import RunResult
 from tether.start import RunInput
 from tether.tool_records import (
@@ -86,20 +99,23 @@ def _scheduled(record: Record, event: RunEvent) -> None:
     if key in record.names:
         return
     record.names[key] = event.name
-    if event.name in {PLAN, THINK}:
+    if event.name in {PLAN, THINK, SUMMARISE}:
         asked = ModelInput.model_validate(event.data)
         record.inputs[key] = asked
         if asked.composed:
             compose(record, asked.turn - 1, asked.composed)
+        if turn := record.turns.get(asked.turn):
+            turn.asked_again(of_model=event.name == THINK)
     elif event.name == EVALUATE:
         record.inputs[key] = EvaluateInput.model_validate(event.data)
     elif event.name == RECONCILE:
         record.inputs[key] = ReconcileInput.model_validate(event.data)
-    elif event.name not in {SETUP, NOTIFY}:
+    elif event.name not in {SETUP, NOTIFY, DRAW, AWAIT_FUNDS}:
         call = ToolInput.model_validate(event.data)
         record.inputs[key] = call
         if known := _call(record, call):
             known.began, known.input = event.at, call
+            known.failure = known.reconciled = None
 
 
 def _closed(record: Record, event: RunEvent) -> None:
@@ -109,7 +125,7 @@ def _closed(record: Record, event: RunEvent) -> None:
     record.closed.add(key)
     given = record.inputs.get(key)
     if isinstance(given, ModelInput):
-        _model_closed(record, event, given, planning=record.names[key] == PLAN)
+        _model_closed(record, event, given, record.names[key])
     elif isinstance(given, ToolInput):
         _call_closed(record, event, given)
     elif isinstance(given, ReconcileInput):
@@ -127,33 +143,47 @@ def _pinned(written: str) -> SetupResult:
     return SetupResult.model_validate_json(written)
 
 
-def _model_closed(record: Record, event: RunEvent, given: ModelInput, *, planning: bool) -> None:
+def _model_closed(record: Record, event: RunEvent, given: ModelInput, name: str) -> None:
     if event.kind == "broke":
-        failures = record.plan_failures if planning else record.turn(given.turn).failures
-        failures.append(_model_failure(event, given))
+        _model_broke(record, _model_failure(event, given), given, name)
         return
     result = ModelResult.model_validate(event.data)
-    if planning:
+    if name == SUMMARISE:
+        record.turn(given.turn).summarised(result)
+    elif name == PLAN:
         record.plans.append(result)
         record.plan_failures.clear()
         record.forget_derived()
+    elif result.summary_due:
+        return
     elif result.message is None:
-        record.turns.pop(given.turn, None)  # only the stop predicate was asked, at last: there is no such turn
+        if not any(failure.cost for failure in record.turn(given.turn).failures):
+            record.turns.pop(given.turn)  # only the stop predicate was asked, at last: there is no such turn
     else:
         turn = record.turn(given.turn)
         turn.ended = event.at
+        turn.reserved = given.reserved
         if turn.result is None or turn.result.content != result.content:
             turn.answered(result)
 
 
+def _model_broke(record: Record, failure: ModelFailure, given: ModelInput, name: str) -> None:
+    turn = record.turn(given.turn) if name != PLAN else None
+    if turn is None:
+        record.plan_failures.append(failure)
+    else:
+        turn.failures.append(failure)
+        turn.summary_failed = failure if name == SUMMARISE else None
+
+
 def _model_failure(event: RunEvent, given: ModelInput) -> ModelFailure:
     if event.how == "lost":
-        return lost_attempt(None if event.data is None else Beat.model_validate(event.data), given.failed)
+        return lost_attempt(None if event.data is None else Beat.model_validate(event.data), given)
     if event.data is not None:
         with suppress(ValidationError):  # failed by hand
             return ModelFailure.model_validate(event.data)
     kind = ErrorKind.CANCELLED if event.how == "cancelled" else ErrorKind.INTERNAL
-    return ModelFailure(error=RunError(kind=kind, message=event.message))
+    return unsaid(kind, event.message, given)
 
 
 def _call_closed(record: Record, event: RunEvent, given: ToolInput) -> None:

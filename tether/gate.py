@@ -20,6 +20,7 @@ from tether.policy.pinned import PinnedPolicy
 from tether.record import Record, refusal_text
 from tether.schema import InvalidArguments
 from tether.text import cut
+from tether.tool_costs import worst_case
 from tether.tools import Tool, ToolRegistry
 
 MAX_CALLS_A_TURN = 64
@@ -110,13 +111,20 @@ def read_calls(
     return AssistantMessage(role="assistant", blocks=tuple(kept)), tuple(candidates)
 
 
-def decide(candidates: Sequence[Candidate], owners: Mapping[str, str | None], rules: Rules) -> tuple[DecidedCall, ...]:
-    """Decide about each call of a reply: by the policy, then by the tool's own limit.
+def decide(
+    candidates: Sequence[Candidate],
+    owners: Mapping[str, str | None],
+    rules: Rules,
+    costs: Mapping[str, int | RunError] | None = None,
+) -> tuple[DecidedCall, ...]:
+    """Decide about each call of a reply: by the policy, by what it costs, then by the tool's own limit.
 
     Args:
         candidates: The calls.
         owners: Whose the resource is, by our id of the call; None, or none at all, where that could not be found out.
         rules: By what they are decided.
+        costs: What one execution costs at worst, or why that isn't known, by our id of the call; for tools that have a
+            function for it.
     """
     used = Counter(rules.used)
     decided = []
@@ -124,6 +132,7 @@ def decide(candidates: Sequence[Candidate], owners: Mapping[str, str | None], ru
         call = candidate.decided
         if candidate.tool is not None:
             call = permitted(candidate, owners.get(call.id), rules)
+            call = priced(call, candidate.tool, (costs or {}).get(call.id))
             if call.permit and call.permit.verdict != "deny":
                 call = _within_limit(call, candidate.tool, used)
         decided.append(with_answer(call))
@@ -142,6 +151,25 @@ def permitted(candidate: Candidate, owner: str | None, rules: Rules) -> DecidedC
     call, contract = candidate.decided, candidate.tool.contract
     facts = CallFacts(contract=contract, arguments=candidate.arguments, resource=call.resource, owner=owner)
     return call.model_copy(update={"owner": owner, "permit": permit(rules.policy, rules.caller, facts)})
+
+
+def priced(call: DecidedCall, tool: Tool, once: int | RunError | None) -> DecidedCall:
+    """A call with what it costs at worst, all its attempts together; one that is denied costs nothing.
+
+    Args:
+        call: As the policy decided about it.
+        tool: Its tool.
+        once: What the tool's own function says that one execution costs at worst, or why that isn't known; None for a
+            tool without one.
+    """
+    if call.permit is None or call.permit.verdict == "deny":
+        return call
+    if not tool.contract.prices_calls:
+        once = tool.contract.cost
+    if isinstance(once, int):
+        return call.model_copy(update={"cost": worst_case(tool.contract, once)})
+    unknown = RunError(kind=ErrorKind.UNPRICED, message=f"{tool.name} was not called: nobody asked what it costs")
+    return DecidedCall(id=call.id, tool=call.tool, problem=once or unknown)
 
 
 def edited(call: str, tool: Tool, arguments: dict[str, JsonValue]) -> Candidate:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from tether.contract import SENSITIVE_BY_DEFAULT, Effect, Retries, Returns, ToolContract, placeholders
 from tether.errors import DeclarationError
-from tether.money import Dollars, micros_from_dollars
+from tether.money import micros_from_dollars
 from tether.policy.match import OWN
+from tether.tool_functions import is_async
 from tether.value import Declared
 
 LONGEST_TIMEOUT_SECONDS = 86_400
@@ -22,7 +25,8 @@ class Labels(Declared):
     Attributes:
         timeout: Seconds.
         retries: A number stands for that many attempts.
-        cost_usd: Dollars.
+        cost_usd: Dollars that one execution costs at worst, or a function of the arguments that returns them.
+        actual_cost_usd: A function of what the handler returned that returns the dollars that it really cost.
         owner: A template over the arguments, or a function of them.
         reconcile: A function of the arguments that says what became of a call.
         no_effect_on: Exception classes that leave nothing behind.
@@ -42,7 +46,8 @@ class Labels(Declared):
     sinks: tuple[str, ...] = ()
     returns: Returns = "untrusted"
     confidential: bool = False
-    cost_usd: Dollars = "0"
+    cost_usd: str | Decimal | int | Callable[..., Any] = "0"
+    actual_cost_usd: Callable[[Any], Any] | None = None
     version: str = ""
     no_effect_on: tuple[type[Exception], ...] = ()
 
@@ -59,6 +64,34 @@ class Labels(Declared):
         if not isinstance(owner, str) and not callable(owner):
             raise ValueError("give a template over the arguments, or a function of them")  # noqa: TRY004  pydantic collects ValueErrors
         return owner
+
+    @field_validator("cost_usd", mode="before")
+    @classmethod
+    def _says_cost(cls, cost: Any) -> Any:
+        if callable(cost):
+            return _working_out(cost)
+        if not isinstance(cost, (str, Decimal, int, float)):
+            raise ValueError("give dollars, as in '0.002', or a function of the arguments that returns them")  # noqa: TRY004  pydantic collects ValueErrors
+        micros_from_dollars(cost)
+        return cost
+
+    @field_validator("actual_cost_usd")
+    @classmethod
+    def _says_actual_cost(cls, function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        if function is None:
+            return None
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError:
+            raise ValueError("it is given what the handler returned, and nothing else") from None
+        except ValueError:
+            pass  # some builtins can't say what they take
+        return _working_out(function)
+
+    @property
+    def fixed_cost(self) -> int:
+        """What one execution costs at worst, in micro-dollars; 0 where a function says it."""
+        return 0 if callable(self.cost_usd) else micros_from_dollars(self.cost_usd)
 
     @property
     def owner_template(self) -> str:
@@ -96,6 +129,11 @@ class Labels(Declared):
             )
         if self.reconcile is not None and self.effect == "read":
             raise DeclarationError(f"tool {name!r}: a read has no effect to reconcile; leave `reconcile` out")
+        if self.actual_cost_usd is not None and not callable(self.cost_usd) and not self.fixed_cost:
+            raise DeclarationError(
+                f"tool {name!r}: actual_cost_usd says what a call really cost; say by cost_usd what it costs at most, "
+                "which is what is reserved before it is made"
+            )
         return ToolContract(
             name=name,
             description=description,
@@ -115,7 +153,9 @@ class Labels(Declared):
             sinks=self.sinks,
             returns=self.returns,
             confidential=self.confidential,
-            cost=micros_from_dollars(self.cost_usd),
+            cost=self.fixed_cost,
+            prices_calls=callable(self.cost_usd),
+            reports_cost=self.actual_cost_usd is not None,
             version=self.version,
             no_effect_on=tuple(kind.__name__ for kind in self.no_effect_on),
         )
@@ -139,3 +179,10 @@ class Labels(Declared):
                     raise DeclarationError(
                         f"tool {tool!r}: {label} names {argument!r}, which is sensitive; people are shown the {label}"
                     )
+
+
+def _working_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that works an amount out of what it is given, which needs no waiting."""
+    if is_async(function):
+        raise ValueError("write a plain function, not an async one: it only works an amount out")
+    return function

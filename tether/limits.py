@@ -18,7 +18,9 @@ class Limits(Declared):
         max_tokens_per_step: Output tokens that one model call may write.
         timeout: Seconds of active time: model and tool activities from start to close; not queueing, backoff, or waits
             for people.
-        max_cost_usd: Dollars that the run may spend on models; None for no cap of its own.
+        max_cost_usd: Dollars that the run may spend on models and tools; None for no cap of its own.
+        budget_wait: Seconds that the run waits for money, each time that it has none left; then it ends with what it
+            has. 0 ends it at once.
         max_tool_calls: Tool calls that the run may execute; None for no limit.
     """
 
@@ -26,6 +28,7 @@ class Limits(Declared):
     max_tokens_per_step: int = Field(default=4_000, ge=1, le=1_000_000)
     timeout: float = Field(default=300.0, gt=0, le=30 * 86_400)
     max_cost_usd: Dollars | None = None
+    budget_wait: float = Field(default=86_400.0, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
 
 
@@ -36,6 +39,7 @@ class LimitOverrides(Declared):
     max_tokens_per_step: int | None = Field(default=None, ge=1, le=1_000_000)
     timeout: float | None = Field(default=None, gt=0, le=30 * 86_400)
     max_cost_usd: Dollars | None = None
+    budget_wait: float | None = Field(default=None, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
 
     def recorded(self) -> LimitChanges:
@@ -45,6 +49,7 @@ class LimitOverrides(Declared):
             max_tokens_per_step=self.max_tokens_per_step,
             timeout_ms=None if self.timeout is None else _milliseconds(self.timeout),
             max_cost=_micros(self.max_cost_usd),
+            budget_wait_ms=None if self.budget_wait is None else round(self.budget_wait * 1000),
             max_tool_calls=self.max_tool_calls,
         )
 
@@ -56,6 +61,7 @@ class LimitChanges(Value):
     max_tokens_per_step: int | None = None
     timeout_ms: int | None = None
     max_cost: int | None = None
+    budget_wait_ms: int | None = None
     max_tool_calls: int | None = None
 
 
@@ -66,6 +72,7 @@ class RunLimits(Value):
     max_tokens_per_step: int
     timeout_ms: int
     max_cost: int | None = None
+    budget_wait_ms: int = 86_400_000
     max_tool_calls: int | None = None
 
     @classmethod
@@ -76,6 +83,7 @@ class RunLimits(Value):
             max_tokens_per_step=limits.max_tokens_per_step,
             timeout_ms=_milliseconds(limits.timeout),
             max_cost=_micros(limits.max_cost_usd),
+            budget_wait_ms=round(limits.budget_wait * 1000),
             max_tool_calls=limits.max_tool_calls,
         )
         return base.changed(changes)

@@ -1,23 +1,24 @@
-"""What is known of an attempt that was lost: only what its last beat said."""
+"""What is known of a model call whose activity left no word of its own."""
 
 from __future__ import annotations
 
 from tether.errors import ErrorKind, RunError
-from tether.model_records import ModelFailure
+from tether.model_records import ModelFailure, ModelInput
 from tether.records import Beat, Spent
-from tether.step import FailedAttempt
 
 
-def lost_attempt(last: Beat | None, before: tuple[FailedAttempt, ...]) -> ModelFailure:
-    """The failure of a model call whose attempt was lost.
+def lost_attempt(last: Beat | None, given: ModelInput) -> ModelFailure:
+    """The failure of a model call whose attempt was lost: it is charged at its worst case.
 
     Args:
         last: The last beat of its activity, where there was one.
-        before: Attempts that had failed before that activity.
+        given: What was asked.
     """
+    before = given.failed
     error = RunError(kind=ErrorKind.LOST, message="the attempt was lost: its worker stopped answering")
     if last is None:
-        return ModelFailure(error=error, spent=Spent(attempts=len(before) + 1, failed=before), billed=True)
+        spent = Spent(attempts=len(before) + 1, failed=before)
+        return ModelFailure(error=error, spent=spent, billed=True, cost=given.reserved)
     # A beat of an attempt that had failed or waited says that it was a later one that got lost, without a word.
     silent = last.phase in {"failed", "waiting"}
     attempts = len(before) + last.attempt - last.waited + silent
@@ -25,4 +26,12 @@ def lost_attempt(last: Beat | None, before: tuple[FailedAttempt, ...]) -> ModelF
         error=error,
         spent=Spent(active_ms=last.active_ms, attempts=attempts, failed=last.failed or before),
         billed=True,
+        cost=given.reserved,
     )
+
+
+def unsaid(kind: ErrorKind, message: str, given: ModelInput) -> ModelFailure:
+    """The failure of a model call that was cancelled before it began, or that somebody failed by hand."""
+    billed = kind is not ErrorKind.CANCELLED
+    error = RunError(kind=kind, message=message)
+    return ModelFailure(error=error, billed=billed, cost=given.reserved if billed else 0)

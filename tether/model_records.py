@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from tether.budget.reservation import Reservation
 from tether.errors import RunError
 from tether.messages import AssistantMessage
 from tether.permits import Permit
@@ -13,6 +14,7 @@ from tether.records import CallOutcome, Spent, TranscriptRef
 from tether.step import FailedAttempt
 from tether.usage import Usage
 from tether.value import Value
+from tether.window import Window
 
 
 class ModelInput(Value):
@@ -27,10 +29,12 @@ class ModelInput(Value):
         next_call: The number that the first call of the reply gets.
         max_output_tokens: What the reply may write.
         active_ms: Active time that is left to the run.
-        capped: Whether the run has a cost cap, so that a model without a price is refused.
         failed: Attempts that were lost before this activity.
         repair: What was wrong with the plan before this one.
         stop_only: Ask the agent's stop predicate, call no model.
+        may_summarise: Whether what is left out of the call is summed up first, where the agent wants that.
+        window: That by which turns were just summed up; None where none were.
+        reservation: What is kept for it, by which it is charged where nobody knows its bill.
     """
 
     agent: str
@@ -41,10 +45,29 @@ class ModelInput(Value):
     next_call: int = 1
     max_output_tokens: int
     active_ms: int
-    capped: bool = False
     failed: tuple[FailedAttempt, ...] = ()
     repair: str = ""
     stop_only: bool = False
+    may_summarise: bool = False
+    window: Window | None = None
+    reservation: Reservation | None = None
+
+    @property
+    def reserved(self) -> int:
+        """What it may cost at worst, in micro-dollars."""
+        return self.reservation.amount if self.reservation else 0
+
+
+class SummaryDue(Value):
+    """What is to be left out of a call has to be summed up before.
+
+    Attributes:
+        input_bytes: Of the request for it: as a token is at least a byte, a bound of what it reads.
+        max_output_tokens: What the summary may take.
+    """
+
+    input_bytes: int
+    max_output_tokens: int
 
 
 class DecidedCall(Value):
@@ -60,6 +83,7 @@ class DecidedCall(Value):
         permit: The verdict; missing is a denial.
         problem: Why it can't be executed at all; the model is told.
         answer: `content_id` of what the model is told, where the call isn't executed.
+        cost: What the whole call costs at worst, all attempts that may be billed together, in micro-dollars.
     """
 
     id: str
@@ -71,6 +95,7 @@ class DecidedCall(Value):
     permit: Permit | None = None
     problem: RunError | None = None
     answer: str = ""
+    cost: int = 0
 
 
 class ModelResult(Value):
@@ -81,7 +106,8 @@ class ModelResult(Value):
         calls: One for each call in it, in order.
         finish: Why it stopped.
         usage: Tokens.
-        cost: Micro-dollars; None where the model has no price.
+        cost: Micro-dollars, by the price that the run is pinned to.
+        estimated: Whether the provider reported no tokens, so that the worst case is charged.
         model: The model that served.
         request_id: The provider's id of the request.
         content: `content_id` of the message.
@@ -91,13 +117,16 @@ class ModelResult(Value):
         problem: What was wrong with it, for people.
         stopped: The stop predicate's verdict; no model was called where it is true.
         plan: The plan, where one was asked for and could be read.
+        window: How the transcript was cut for the call, where that changed; of a summary, how it is from now on.
+        summary_due: Set where no model was called, since a summary has to be made first.
     """
 
     message: AssistantMessage | None = None
     calls: tuple[DecidedCall, ...] = ()
     finish: FinishReason = "stop"
     usage: Usage = Usage()
-    cost: int | None = 0
+    cost: int = 0
+    estimated: bool = False
     model: str = ""
     request_id: str = ""
     content: str = ""
@@ -107,6 +136,8 @@ class ModelResult(Value):
     problem: RunError | None = None
     stopped: bool = False
     plan: Plan | None = None
+    window: Window | None = None
+    summary_due: SummaryDue | None = None
 
 
 class ModelFailure(Value):
@@ -116,8 +147,10 @@ class ModelFailure(Value):
         error: What went wrong in the last attempt.
         spent: Attempts and time.
         billed: Whether the provider may charge for the last attempt.
+        cost: What is charged for it, in micro-dollars: its worst case, where it may be billed.
     """
 
     error: RunError
     spent: Spent = Spent()
     billed: bool = False
+    cost: int = 0

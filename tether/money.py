@@ -28,15 +28,13 @@ def micros_from_dollars(amount: str | Decimal | float) -> int:
     if not dollars.is_finite() or dollars < 0 or dollars > MAX_DOLLARS:
         raise ValueError(f"{amount!r} is not an amount between 0 and {MAX_DOLLARS:,} dollars")
     micros = dollars * MICROS_PER_DOLLAR
-    if micros != micros.to_integral_value():
+    if micros != micros.to_integral_value() or micros / MICROS_PER_DOLLAR != dollars:  # multiplying rounds
         raise ValueError(f"{amount!r} is finer than a micro-dollar (0.000001)")
     return int(micros)
 
 
-def dollars(micros: int | None) -> str:
-    """An amount for people: `$0.0123`, with as many digits as it takes to tell it from zero; None is `unpriced`."""
-    if micros is None:
-        return "unpriced"
+def dollars(micros: int) -> str:
+    """An amount for people: `$0.0123`, with as many digits as it takes to tell it from zero."""
     amount = Decimal(micros) / MICROS_PER_DOLLAR
     return f"${amount:.2f}" if micros == 0 or amount >= 1 else f"${amount:.6f}".rstrip("0")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tether.limits import RunLimits
-from tether.money import dollars
-from tether.state import Ending, RunState
+from tether.state import CallState, Ending, RunState
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,13 @@ class MakePlan:
 @dataclass(frozen=True)
 class Think:
     """Call the model for the next turn."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
+class Summarise:
+    """Have a model sum up what is to be left out of the next turn's call."""
 
     turn: int
 
@@ -56,11 +62,11 @@ class End:
     ending: Ending
 
 
-Action = MakePlan | Think | AskStop | Execute | AskPerson | Reconcile | End
+Action = MakePlan | Think | Summarise | AskStop | Execute | AskPerson | Reconcile | End
 
 
 def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> list[Action]:
-    """What can be begun now; empty while what is in flight has to end first, or a person has to answer.
+    """What can be begun now; empty while what is in flight has to end first, a person has to answer, or money to come.
 
     Args:
         state: Where the run stands.
@@ -75,14 +81,14 @@ def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> 
     begun = [*_of_people(state, spent), *_of_tools(state, limits, spent)]
     if begun or not state.at_rest:
         return begun
-    if not spent and state.waiting:
+    if not spent and (state.waiting or state.parked):
         return []
     if spent or not state.settled:
         return [End(spent or _too_many_calls(limits))]
     if state.planning:
         return [MakePlan()]
     if state.turn < limits.max_steps:
-        return [Think(state.turn + 1)]
+        return [Summarise(state.turn + 1) if state.summary else Think(state.turn + 1)]
     if stops and not state.stop_asked:
         return [AskStop(state.turn + 1)]
     return [End(Ending(outcome="max_steps", why=f"the run used its {limits.max_steps} turns without an answer"))]
@@ -94,19 +100,21 @@ def _of_people(state: RunState, spent: Ending | None) -> list[Action]:
 
 
 def _of_tools(state: RunState, limits: RunLimits, spent: Ending | None) -> list[Action]:
-    ready = [] if spent else [call for call in state.calls if call.status == "ready"]
+    ready = [] if spent else [call for call in state.calls if call.status == "ready" and _is_payable(state, call)]
     again = [call for call in ready if call.begun]
     first = [call for call in ready if not call.begun][: _calls_left(state, limits)]
     return [Execute(call.decided.id) for call in ready if call in again or call in first]
 
 
+def _is_payable(state: RunState, call: CallState) -> bool:
+    """Whether money needn't come first: while the run waits for some, only what is free goes on."""
+    return state.parked is None or call.decided.cost == 0
+
+
 def exhausted(state: RunState, limits: RunLimits) -> Ending | None:
-    """The ending of a run that has used up its active time or its own cost cap."""
-    counters = state.counters
-    if counters.active_ms >= limits.timeout_ms:
+    """The ending of a run that has used up its active time."""
+    if state.counters.active_ms >= limits.timeout_ms:
         return Ending(outcome="timeout", why=f"the run used its {limits.timeout_ms / 1000:g} s of active time")
-    if limits.max_cost is not None and counters.cost >= limits.max_cost:
-        return Ending(outcome="budget", why=f"the run spent {dollars(counters.cost)} of {dollars(limits.max_cost)}")
     return None
 
 

@@ -7,6 +7,7 @@ from tether.authority import refusal
 from tether.contract import ToolContract
 from tether.ids import arguments_digest
 from tether.permits import Terms
+from tether.tool_costs import worst_case
 from tether.tool_records import ToolInput
 
 MAX_SKEW_MS = 300_000
@@ -26,6 +27,8 @@ def unmet(given: ToolInput, contract: ToolContract, now_ms: int) -> str:
         return "the tool has another contract than the one that was decided about"
     if arguments_digest(contract.name, given.arguments) != given.digest:
         return "its arguments are not those that were decided about"
+    if given.reserved < worst_case(contract, contract.cost):
+        return "what it costs at worst was not reserved"
     if permit.policy != given.policy:
         return "it was decided by another policy than the run's"
     if permit.verdict == "deny":

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from tether.manifest import Manifest
 from tether.model_records import ModelResult
-from tether.notices import Notice
+from tether.notices import AnyNotice
 from tether.provider import Delta
 from tether.record import Record
 from tether.records import CallOutcome, TranscriptRef
@@ -76,9 +76,9 @@ class Progress(Protocol):
 
 
 class Notifier(Protocol):
-    """Tells people outside that a run waits for one of them."""
+    """Tells people outside what waits for one of them, and how budgets stand."""
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notice: AnyNotice) -> None:
         """Deliver a notice; the same one may come more than once.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tether.budget.draws import ChargeKind
 from tether.contract import EffectState
 from tether.errors import REACTIONS, ErrorKind, RunError
 from tether.ids import chained, content_id
@@ -12,30 +13,45 @@ from tether.result import EffectLine, ToolUse
 from tether.state import MAX_REMEMBERED, CallState, Ending, RunState
 from tether.step import FailedAttempt
 from tether.steps import step_count
-from tether.text import cut
+from tether.text import cut, utf8_size
 from tether.tool_records import ReconcileResult, ToolFailure, ToolResult
 
 MAX_REASON_BYTES = 1_000
 """Of the model's text beside its calls, which a request shows."""
 MAX_NUDGES = 2
 """Consecutive replies that may be told to be made again (cut off, or not of the shape asked for)."""
+MODEL = "model"
+"""By which the money for a model call is reserved; that for a tool call is by the call's id."""
 
 
 def planned(state: RunState, result: ModelResult, ended_ms: int) -> None:
     """A plan was asked for, and came or could not be read; the first unreadable one is asked for once more."""
     state.asking = False
-    _charge(state, result, ended_ms)
+    _charge(state, result, ended_ms, "plan", 0)
     if result.plan is not None:
         state.plan = result.plan
+        state.measure.said(utf8_size(result.plan.text()))
         state.head = chained(state.head, result.content)
     state.planning = result.plan is None and not state.repair
     state.repair = result.problem.message if result.problem and not state.repair else ""
 
 
-def thought(state: RunState, result: ModelResult, ended_ms: int) -> None:
-    """The model answered a turn, or the stop predicate was asked before it."""
+def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_tokens: int = 0) -> None:
+    """The model answered a turn, or the stop predicate was asked before it.
+
+    Args:
+        state: Changed.
+        result: What the activity recorded.
+        ended_ms: When it ended, in milliseconds since the epoch.
+        max_output_tokens: What the reply was allowed to write.
+    """
     state.asking = False
-    _charge(state, result, ended_ms)
+    if result.summary_due:
+        state.purse.release(MODEL)
+        state.summary = result.summary_due
+        _cover(state, result.spent.active_ms, ended_ms)
+        return
+    _charge(state, result, ended_ms, "turn", state.turn + 1)
     if result.stopped:
         state.ending = Ending(outcome="completed", why="the agent's stop predicate ended the run")
         return
@@ -44,7 +60,11 @@ def thought(state: RunState, result: ModelResult, ended_ms: int) -> None:
         return
     state.head = state.reached
     state.turn += 1
+    state.window, state.summed = None, False
     state.content = result.content
+    state.measure.answered(result.usage, max_output_tokens)
+    if result.nudge:
+        state.measure.said(utf8_size(result.nudge))
     state.answer = result.message.text or state.answer
     state.reason = cut(result.message.text, MAX_REASON_BYTES) if result.calls else ""
     state.calls = [_asked(result, decided, index) for index, decided in enumerate(result.calls)]
@@ -56,11 +76,31 @@ def thought(state: RunState, result: ModelResult, ended_ms: int) -> None:
         _end_by(state, result)
 
 
-def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
-    """A model call failed for good, which is a line of the record, or was cancelled, which is none."""
+def summarised(state: RunState, result: ModelResult, ended_ms: int) -> None:
+    """What is left out of the next turn's call was summed up, or the model wrote nothing of use."""
     state.asking = False
+    _charge(state, result, ended_ms, "summary", state.turn + 1)
+    state.summary, state.summed, state.window = None, True, result.window
+    if result.window:
+        state.measure.said(utf8_size(result.window.note))
+
+
+def not_summarised(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """No summary came: what is left out of the next turn's call is left out without one."""
+    state.asking = False
+    state.counters.steps += 1
+    _charge_unknown(state, failure, ended_ms)
+    _cover(state, failure.spent.active_ms, ended_ms)
     state.lost.clear()
-    state.counters.steps += failure.error.kind is not ErrorKind.CANCELLED
+    state.summary, state.summed = None, True
+
+
+def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """A model call failed for good: a line of the record; one that was cancelled is one where it may be billed."""
+    state.asking = False
+    state.counters.steps += bool(failure.error.kind is not ErrorKind.CANCELLED or failure.cost or lost_cost(state))
+    state.lost.clear()
+    _charge_unknown(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.ending = ending_of(failure.error)
 
@@ -68,14 +108,16 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
 def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attempts: int) -> None:
     """An attempt that may have been billed was lost: it is made again while attempts are left."""
     state.asking = False
+    _charge_unknown(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     spent = failure.spent
     before_ms = sum(attempt.active_ms for attempt in spent.failed[len(state.lost) :])
     last_ms = max(0, spent.active_ms - before_ms)
-    last = FailedAttempt(attempt=spent.attempts, error=failure.error, active_ms=last_ms)
+    last = FailedAttempt(attempt=spent.attempts, error=failure.error, active_ms=last_ms, cost=failure.cost)
     state.lost = [*(spent.failed or state.lost), last]
     if spent.attempts >= max_attempts:
-        model_failed(state, failure.model_copy(update={"spent": Spent(attempts=spent.attempts)}), ended_ms)
+        counted = {"spent": Spent(attempts=spent.attempts), "cost": 0}
+        model_failed(state, failure.model_copy(update=counted), ended_ms)
 
 
 def executing(state: RunState, call_id: str, *, acts: bool) -> CallState:
@@ -91,10 +133,24 @@ def executing(state: RunState, call_id: str, *, acts: bool) -> CallState:
     return call
 
 
+def unpaid(state: RunState, call_id: str, *, begun: bool) -> None:
+    """A call that was about to be made has to wait for money.
+
+    Args:
+        state: Changed.
+        call_id: Our id of the call.
+        begun: Whether it had been made before.
+    """
+    call = state.call(call_id)
+    call.status, call.begun = "ready", begun
+
+
 def called(state: RunState, call_id: str, result: ToolResult, ended_ms: int) -> None:
     """A call's handler returned."""
     _cover(state, result.spent.active_ms, ended_ms)
-    executed(state, state.call(call_id), result.content, "done")
+    call = state.call(call_id)
+    charge_call(state, call, result.cost, ended_ms)
+    executed(state, call, result.content, "done", size=result.size)
 
 
 def call_failed(state: RunState, call_id: str, failure: ToolFailure, ended_ms: int, *, composed: bool = False) -> None:
@@ -112,9 +168,12 @@ def call_failed(state: RunState, call_id: str, failure: ToolFailure, ended_ms: i
     _cover(state, failure.spent.active_ms, ended_ms)
     if error and error.kind is ErrorKind.UNKNOWN_EFFECT:
         call.status, call.doubt, call.still_runs = "doubtful", error.message, failure.still_runs
+        call.cost = failure.cost
         return
     call.composed = outcome if composed else None
-    executed(state, call, outcome.content, failure.effect or "not_done", failed=True)
+    charge_call(state, call, failure.cost, ended_ms, known=not composed)
+    became = failure.effect or "not_done"
+    executed(state, call, outcome.content, became, size=utf8_size(outcome.text), failed=True)
     if error and not REACTIONS[error.kind].tell_model and state.ending is None:
         state.ending = ending_of(error)
 
@@ -126,18 +185,45 @@ def reconciling(state: RunState, call_id: str) -> CallState:
     return call
 
 
-def reconciled(state: RunState, call_id: str, result: ReconcileResult) -> None:
+def reconciled(state: RunState, call_id: str, result: ReconcileResult, ended_ms: int) -> None:
     """It was found out, or a person has to say; where it did not happen, the call is made again."""
     call = state.call(call_id)
     if result.verdict == "happened":
-        executed(state, call, result.content, "done")
+        charge_call(state, call, result.cost, ended_ms)
+        executed(state, call, result.content, "done", size=result.size)
     elif result.verdict == "did_not":
+        call.cost = 0  # what is kept for it stays, for the next time
         call.status, call.doubt = "ready", ""
     else:
         call.doubt = result.why or call.doubt
 
 
-def executed(state: RunState, call: CallState, content: str, became: EffectState, *, failed: bool = False) -> None:
+def charge_call(state: RunState, call: CallState, amount: int, at_ms: int, *, known: bool = True) -> None:
+    """What a call cost is spent; what was kept for it beyond that is free again.
+
+    Args:
+        state: Changed.
+        call: The call.
+        amount: What it cost, in micro-dollars.
+        at_ms: When that was known, in milliseconds since the epoch.
+        known: Whether that is what was reported, not the worst case.
+    """
+    decided = call.decided
+    state.counters.cost += state.purse.charge(
+        decided.id, amount, at_ms, kind="tool", turn=state.turn, name=decided.tool, known=known
+    )
+
+
+def left_open(state: RunState, at_ms: int) -> None:
+    """The run ends: calls whose outcome nobody knows are charged at their worst case."""
+    for call in state.calls:
+        if call.decided.id in state.purse.reserved:
+            charge_call(state, call, call.cost, at_ms, known=False)
+
+
+def executed(
+    state: RunState, call: CallState, content: str, became: EffectState, *, size: int, failed: bool = False
+) -> None:
     """A call that was executed is settled.
 
     Args:
@@ -145,22 +231,23 @@ def executed(state: RunState, call: CallState, content: str, became: EffectState
         call: The call.
         content: `content_id` of its outcome.
         became: What became of its effect, where it has one.
+        size: Bytes of its outcome as the model hears it.
         failed: Whether it failed.
     """
     state.counters.executed += 1
     tool = call.decided.tool
     before = state.counters.tools.get(tool, ToolUse(tool=tool, calls=0))
     state.counters.tools[tool] = ToolUse(tool=tool, calls=before.calls + 1, failed=before.failed + failed)
-    settle(state, call, content, became)
+    settle(state, call, content, became, size=size)
 
 
-def settle(state: RunState, call: CallState, content: str, became: EffectState) -> None:
+def settle(state: RunState, call: CallState, content: str, became: EffectState, *, size: int) -> None:
     """A call has its outcome, executed or not."""
     call.status = "settled"
     call.arguments = {}
     call.request = call.approval = None
     call.doubt = ""
-    call.content = content
+    call.content, call.size = content, size
     if call.acts:
         call.effect = became
         decided = call.decided
@@ -201,21 +288,35 @@ def _end_by(state: RunState, result: ModelResult) -> None:
 
 
 def _asked(result: ModelResult, decided: DecidedCall, index: int) -> CallState:
-    if refusal_text(decided):
-        return CallState(decided=decided, index=index, status="settled", content=decided.answer)
+    if refused := refusal_text(decided):
+        size = utf8_size(refused)
+        return CallState(decided=decided, index=index, status="settled", content=decided.answer, size=size)
     written = {block.id: block.arguments for block in result.message.calls()} if result.message else {}
     arguments = decided.arguments if decided.arguments is not None else written.get(decided.id)
     asked = decided.permit is not None and decided.permit.verdict == "ask"
     return CallState(decided=decided, index=index, status="asked" if asked else "ready", arguments=arguments or {})
 
 
-def _charge(state: RunState, result: ModelResult, ended_ms: int) -> None:
+def lost_cost(state: RunState) -> int:
+    """What is charged for attempts of the present model call that were lost."""
+    return sum(attempt.cost for attempt in state.lost)
+
+
+def _charge_unknown(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """Charge an attempt of which nobody knows what it is billed."""
+    kind: ChargeKind = "plan" if state.planning else "summary" if state.summary else "turn"
+    turn = 0 if state.planning else state.turn + 1
+    state.counters.cost += state.purse.charge(MODEL, failure.cost, ended_ms, kind=kind, turn=turn, name="", known=False)
+
+
+def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ChargeKind, turn: int) -> None:
     counters = state.counters
+    counters.steps += step_count(result) or bool(lost_cost(state))
     state.lost.clear()
-    counters.steps += step_count(result)
     counters.usage += result.usage
-    counters.cost += result.cost or 0
-    counters.unpriced |= result.cost is None
+    counters.cost += state.purse.charge(
+        MODEL, result.cost, ended_ms, kind=kind, turn=turn, name=result.model, known=not result.estimated
+    )
     _cover(state, result.spent.active_ms, ended_ms)
     counters.covered = counters.covered[-1:]  # nothing that is in flight began before this
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from pydantic import Field, JsonValue
 
 from tether.messages import Block, Message
+from tether.prices import Price
 from tether.usage import Usage
 from tether.value import Value
 
@@ -40,6 +41,7 @@ class ModelRequest(Value):
         output: The shape of the answer where it must be structured.
         max_output_tokens: What the reply may write, reasoning included.
         user: A pseudonym of the user, for the provider's abuse monitoring.
+        cache_key: The same for all calls whose beginnings are the same, so that the provider finds them in its cache.
     """
 
     model: str
@@ -49,6 +51,7 @@ class ModelRequest(Value):
     output: OutputSpec | None = None
     max_output_tokens: int = Field(gt=0)
     user: str = ""
+    cache_key: str = ""
 
 
 class ModelReply(Value):
@@ -110,18 +113,20 @@ class Providers(Protocol):
 
 
 class Prices(Protocol):
-    """What models cost."""
+    """What is published of models: what they cost, and how much they can hold."""
 
-    def cost(self, model: str, served: str, usage: Usage) -> int | None:
-        """Cost of a call in micro-dollars, rounded up; None where no price is known.
+    def of(self, model: str) -> Price | None:
+        """The list price of a model, as it is now; None where none is known.
 
         Args:
             model: `provider:model`, as the agent names it.
-            served: The model that the provider says served the call.
-            usage: Tokens of the call.
         """
         ...
 
-    def knows(self, model: str) -> bool:
-        """Whether `model` has a price."""
+    def window(self, model: str) -> int | None:
+        """Tokens that a model can hold, its reply included; None where that isn't known.
+
+        Args:
+            model: `provider:model`, as the agent names it.
+        """
         ...

@@ -28,6 +28,7 @@ from tether.tool_records import (
     ToolResult,
 )
 from tether.values import heard
+from tether.window import WHOLE, Transcript, Turn, Window
 
 AnyInput = ModelInput | ToolInput | EvaluateInput | ReconcileInput
 RunStatus = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
@@ -120,18 +121,46 @@ class CallRecord:
 
 @dataclass
 class TurnRecord:
-    """One model call of a run, and the calls that it asked for."""
+    """One model call of a run, and the calls that it asked for.
+
+    Attributes:
+        number: From 1.
+        result: The reply, with the decisions about its calls.
+        summaries: Of what was left out of the call, made before it; or what was wrong with them.
+        summary_failed: How the last attempt at one failed, until it is known whether there will be another.
+        failures: Calls of the model that failed since.
+        calls: By our id.
+        reserved: What was kept for the model call when it was last made, in micro-dollars; 0 where nothing was.
+        ended: When the reply was there.
+    """
 
     number: int
     result: ModelResult | None = None
+    summaries: list[ModelResult] = field(default_factory=list)
+    summary_failed: ModelFailure | None = None
     failures: list[ModelFailure] = field(default_factory=list)
     calls: dict[str, CallRecord] = field(default_factory=dict)
+    reserved: int = 0
     ended: datetime | None = None
 
     def answered(self, result: ModelResult) -> None:
         """The model's reply, with the decisions about its calls."""
         self.result = result
         self.calls = {decided.id: CallRecord(decided) for decided in result.calls}
+
+    def summarised(self, result: ModelResult) -> None:
+        """A summary that was made before it, or was to be; taking the same one twice changes nothing."""
+        told = (result.request_id, result.content)
+        known = any(told) and any(told == (each.request_id, each.content) for each in self.summaries)
+        if not known and (result.window or result.problem):
+            self.summaries.append(result)
+            self.failures.clear()
+
+    def asked_again(self, *, of_model: bool) -> None:
+        """A model is asked for it: where that is the turn's own after a summary failed, that failure was for good."""
+        failed, self.summary_failed = self.summary_failed, None
+        if failed and of_model:
+            self.summarised(ModelResult(problem=failed.error, cost=failed.cost, spent=failed.spent))
 
     @property
     def head_parts(self) -> tuple[str, ...]:
@@ -180,7 +209,7 @@ class Record:
     names: dict[tuple[str, int], str] = field(default_factory=dict)
     closed: set[tuple[str, int]] = field(default_factory=set)
     _heads: list[str] = field(default_factory=list)
-    _messages: dict[int, list[Message]] = field(default_factory=dict)
+    _turns: dict[int, Turn] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan | None:
@@ -190,13 +219,13 @@ class Record:
     def turn(self, number: int) -> TurnRecord:
         """The record of a turn, begun where there is none; what was derived from it is forgotten."""
         del self._heads[number:]
-        self._messages.pop(number, None)
+        self._turns.pop(number, None)
         return self.turns.setdefault(number, TurnRecord(number))
 
     def forget_derived(self) -> None:
         """Forget heads and messages: after a change to what precedes the first turn."""
         self._heads.clear()
-        self._messages.clear()
+        self._turns.clear()
 
     def head(self, turns: int) -> str | None:
         """Chained digest of the task, the plan and the first `turns` turns; None where one of them isn't here."""
@@ -215,22 +244,36 @@ class Record:
         return self._heads[turns]
 
     def messages(self, turns: int) -> list[Message]:
-        """The conversation up to and including that turn: what the next model call is sent."""
-        if self.input is None:
-            return []
-        said: list[Message] = [*self.input.context.earlier, user(self._task_with_plan())]
+        """The whole conversation up to and including that turn."""
+        return list(self.transcript(turns).windowed(WHOLE)) if self.input else []
+
+    def transcript(self, turns: int) -> Transcript:
+        """All that was said up to and including that turn."""
         for number in range(1, turns + 1):
-            if number not in self._messages:
-                self._messages[number] = self.turns[number].messages()
-            said.extend(self._messages[number])
-        return said
+            if number not in self._turns:
+                self._turns[number] = Turn(tuple(self.turns[number].messages()))
+        earlier = self.input.context.earlier if self.input else ()
+        return Transcript(earlier, user(self._task_with_plan()), [self._turns[n] for n in range(1, turns + 1)])
+
+    def window(self, turn: int, first: Window) -> Window:
+        """The window of a turn's call.
+
+        Args:
+            turn: Which turn, one that was answered; 0 for none yet.
+            first: The window that a run begins with.
+        """
+        for number in range(turn, 0, -1):
+            result = self.turns[number].result
+            if result and result.window:
+                return result.window
+        return first
 
     def _task_with_plan(self) -> str:
-        assert self.input is not None  # noqa: S101  both callers looked: for the type checker
+        task = self.input.task if self.input else ""
         if self.plan is None:
-            return self.input.task
+            return task
         return (
-            f"{self.input.task}\n\n"
+            f"{task}\n\n"
             f"The plan you made for this. Follow it, and depart from it where results tell you to:\n{self.plan.text()}"
         )
 

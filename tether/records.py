@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import Literal
 
 from tether.approvals import Answered
+from tether.budget.override import OverrideTerms
+from tether.context import ANONYMOUS, DEFAULT_TENANT
 from tether.errors import RunError
 from tether.manifest import Manifest
 from tether.step import FailedAttempt
 from tether.value import Value
 
 RUN_WORKFLOW = "AgentRun"
+UPKEEP_WORKFLOW = "TetherUpkeep"
 SETUP = "tether:setup"
 PLAN = "tether:plan"
 THINK = "tether:think"
+SUMMARISE = "tether:summarise"
 EVALUATE = "tether:evaluate"
 RECONCILE = "tether:reconcile"
 NOTIFY = "tether:notify"
+DRAW = "tether:draw"
+AWAIT_FUNDS = "tether:await_funds"
+UPKEEP = "tether:upkeep"
 
 
 class Segment(Value):
@@ -101,18 +108,35 @@ class SetupInput(Value):
     Attributes:
         agent: Its name.
         pinned_in: Temporal's id of the run before this one in the chain, whose manifest holds.
+        user: Who asked for the run.
+        tenant: To whom the user belongs.
     """
 
     agent: str
     pinned_in: str = ""
+    user: str = ANONYMOUS
+    tenant: str = DEFAULT_TENANT
 
 
 class SetupResult(Value):
-    """What a run is pinned to."""
+    """What a run is pinned to.
+
+    Attributes:
+        manifest: The agent's whole content.
+        digest: Of the manifest.
+        settings: Of the deployment.
+        prompt_bytes: What of every request stands in the manifest: instructions, tools and the shape of the answer, in
+            bytes of UTF-8.
+        scopes: On whose account the run spends; empty where no budgets are configured.
+        overrides: Who may raise the run's own cap.
+    """
 
     manifest: Manifest
     digest: str
     settings: RunSettings
+    prompt_bytes: int = 0
+    scopes: tuple[str, ...] = ()
+    overrides: OverrideTerms = OverrideTerms()
 
 
 class Spent(Value):
@@ -140,6 +164,8 @@ class Beat(Value):
         active_ms: Active time of all attempts so far, this one included.
         attempt_ms: Active time of this attempt so far.
         failed: Attempts that failed so far.
+        billed: Attempts before this one that may have been billed, this one too where it has ended so: lost ones, and
+            those whose handler was called and didn't say that it did nothing.
         detail: The handler's own words.
     """
 
@@ -150,4 +176,5 @@ class Beat(Value):
     active_ms: int = 0
     attempt_ms: int = 0
     failed: tuple[FailedAttempt, ...] = ()
+    billed: int = 0
     detail: str = ""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
+from tether.budget.override import Overridden
 from tether.contract import EffectState
 from tether.errors import RunError
 from tether.records import CallOutcome
@@ -28,6 +29,8 @@ Outcome = Literal[
     "error",
 ]
 
+RESULT_MEMO = "tether_result"
+"""Where a cancelled run, which can return nothing, leaves its result."""
 MAX_RESULT_BYTES = 1024 * 1024
 CUT_MARKER = " … (cut; the run's history has the whole)"
 MAX_WORDS_BYTES = 2_000
@@ -83,7 +86,7 @@ class RunResult(Value):
         turns: Model calls that were answered, the plan not counted.
         steps: Lines of the record.
         usage: Tokens.
-        cost: Micro-dollars; None where a model without a price was called.
+        cost: Micro-dollars.
         total_ms: From start to end.
         planning_ms: Active time of the plan.
         execution_ms: Active time of the rest; parallel calls count once.
@@ -92,6 +95,7 @@ class RunResult(Value):
         effect_lines: What became of each, the newest 100.
         metadata: As given at the start.
         composed: Outcomes of the last turn's calls that only the workflow put into words.
+        overrides: By which people raised the run's own cap.
     """
 
     run: str
@@ -110,7 +114,7 @@ class RunResult(Value):
     turns: int = 0
     steps: int = 0
     usage: Usage = Usage()
-    cost: int | None = 0
+    cost: int = 0
     total_ms: int = 0
     planning_ms: int = 0
     execution_ms: int = 0
@@ -119,6 +123,7 @@ class RunResult(Value):
     effect_lines: tuple[EffectLine, ...] = ()
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     composed: tuple[CallOutcome, ...] = ()
+    overrides: tuple[Overridden, ...] = ()
 
     @property
     def tools_used(self) -> tuple[str, ...]:

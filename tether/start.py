@@ -10,7 +10,7 @@ from tether.ids import canonical, chained, content_id
 from tether.limits import LimitChanges, RunLimits
 from tether.records import Segment
 from tether.state import RunState
-from tether.text import one_line
+from tether.text import one_line, utf8_size
 from tether.value import Value
 
 MAX_TASK_BYTES = 256 * 1024
@@ -68,6 +68,12 @@ class RunInput(Value):
     limits: LimitChanges | None = None
     plan: bool | None = None
     carried: Carried | None = None
+
+    @property
+    def said_bytes(self) -> int:
+        """What the model is told at the start: the task and the earlier conversation, in bytes of UTF-8."""
+        earlier = sum(utf8_size(message.model_dump_json()) for message in self.context.earlier)
+        return utf8_size(self.task) + earlier
 
     @property
     def first_head(self) -> str:

@@ -11,16 +11,19 @@ from typing import Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from tether.approvals import Answered, Approval, Request, RequestKind
+from tether.budget.purse import Parked, Purse
+from tether.budget.quote import Measure
 from tether.contract import EffectState
 from tether.errors import RunError
 from tether.ids import chained
-from tether.model_records import DecidedCall
+from tether.model_records import DecidedCall, SummaryDue
 from tether.notices import Unsent
 from tether.plan import Plan
 from tether.records import CallOutcome
 from tether.result import EffectCounts, EffectLine, Outcome, ToolUse
 from tether.step import FailedAttempt
 from tether.usage import Usage
+from tether.window import Window
 
 Doing = Literal[
     "queued",
@@ -62,6 +65,8 @@ class CallState(BaseModel):
         said: Who said that it had not happened, so that it is made again.
         composed: Its outcome, where the workflow put it into words.
         content: `content_id` of its outcome, once it is settled.
+        size: Bytes of that outcome as the model hears it.
+        cost: What it is charged where nobody finds out what became of it, in micro-dollars.
     """
 
     decided: DecidedCall
@@ -71,6 +76,8 @@ class CallState(BaseModel):
     said: Answered | None = None
     composed: CallOutcome | None = None
     content: str = ""
+    size: int = 0
+    cost: int = 0
     begun: bool = False
     acts: bool = False
     request: Request | None = None
@@ -103,7 +110,6 @@ class Counters(BaseModel):
         executed: Tool calls that were executed.
         usage: Tokens.
         cost: Micro-dollars.
-        unpriced: Whether a model without a price was called.
         planning_ms: Active time of the plan.
         active_ms: Active time; what runs side by side counts once.
         covered: Spans that `active_ms` counts, as begin and end in milliseconds since the epoch: those that something
@@ -117,7 +123,6 @@ class Counters(BaseModel):
     executed: int = 0
     usage: Usage = Usage()
     cost: int = 0
-    unpriced: bool = False
     planning_ms: int = 0
     active_ms: int = 0
     covered: list[tuple[int, int]] = Field(default_factory=list)
@@ -150,7 +155,13 @@ class RunState(BaseModel):
         effects: The newest effects.
         refused: Answers by signal that were refused.
         last_refusal: Why the last of them was.
+        summary: The summary that has to be made before the next turn's call.
+        summed: Whether one was made for that call, or could not be.
+        window: By which turns were just summed up.
         unsent: Notices that were on their way when the run continued as new.
+        measure: How long the next request is at most, but for the results of the present turn's calls.
+        purse: What the run may spend.
+        parked: What it waits for, where it has no money to go on.
         ending: How the run ends.
     """
 
@@ -175,7 +186,13 @@ class RunState(BaseModel):
     effects: list[EffectLine] = Field(default_factory=list)
     refused: int = 0
     last_refusal: str = ""
+    summary: SummaryDue | None = None
+    summed: bool = False
+    window: Window | None = None
     unsent: list[Unsent] = Field(default_factory=list)
+    measure: Measure = Field(default_factory=Measure)
+    purse: Purse = Field(default_factory=Purse)
+    parked: Parked | None = None
     ending: Ending | None = None
 
     def call(self, call_id: str) -> CallState:

@@ -25,11 +25,13 @@ class FailedAttempt(Value):
         attempt: Which one, from 1.
         error: What went wrong.
         active_ms: How long it ran; of a lost one, until its last beat.
+        cost: What is charged for it, in micro-dollars: its worst case, where nobody knows whether it was billed.
     """
 
     attempt: int
     error: RunError
     active_ms: int = 0
+    cost: int = 0
 
 
 class AgentStep(Value):
@@ -60,7 +62,9 @@ class AgentStep(Value):
         model_failed: For a call that is its turn's first step: attempts of the model call that were made again.
         duration_ms: Active time of all attempts.
         usage: Tokens.
-        cost: Micro-dollars; None where the model has no price.
+        cost: Micro-dollars of the model call.
+        tool_cost: Micro-dollars of the tool call itself.
+        over: Micro-dollars by which either passed what had been reserved for it.
         model: The model that served.
         at: When it ended.
     """
@@ -85,7 +89,9 @@ class AgentStep(Value):
     model_failed: tuple[FailedAttempt, ...] = ()
     duration_ms: int = 0
     usage: Usage = Usage()
-    cost: int | None = 0
+    cost: int = 0
+    tool_cost: int = 0
+    over: int = 0
     model: str = ""
     at: datetime | None = None
 

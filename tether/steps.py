@@ -16,12 +16,16 @@ from tether.records import Spent
 from tether.step import AgentStep, FailedAttempt
 from tether.usage import Usage
 
+SUMMARY_REASON = "a summary of what is left out from here on"
+"""Of the step of a summary; its output is the summary."""
+
 
 class _Figures(TypedDict, total=False):
     """What a step says in figures."""
 
     usage: Usage
-    cost: int | None
+    cost: int
+    over: int
     model: str
     attempts: int
     failed: tuple[FailedAttempt, ...]
@@ -30,8 +34,8 @@ class _Figures(TypedDict, total=False):
 
 def step_count(result: ModelResult) -> int:
     """How many lines of the record a model call and its calls make."""
-    if result.message is None and result.plan is None and result.problem is None:
-        return 0
+    if result.message is None:
+        return int(bool(result.plan or result.problem or result.window))
     if not result.calls:
         return 1
     return len(result.calls) + _speaks(result)
@@ -66,6 +70,7 @@ def _unnumbered(record: Record) -> Iterator[tuple[AgentStep, bool]]:
         yield from ((step, True) for step in _unanswered(0, record.plan_failures))
     for number in sorted(record.turns):
         turn = record.turns[number]
+        yield from ((_summary_step(number, result), True) for result in turn.summaries)
         if turn.result is None:
             if closed:
                 yield from ((step, True) for step in _unanswered(number, turn.failures))
@@ -84,8 +89,21 @@ def _plan_step(result: ModelResult) -> AgentStep:
     )
 
 
+def _summary_step(turn: int, result: ModelResult) -> AgentStep:
+    return AgentStep(
+        number=0,
+        turn=turn,
+        action="think",
+        reason=SUMMARY_REASON,
+        output=result.window.summary if result.window else None,
+        error=result.problem,
+        **_figures_of(result),
+    )
+
+
 def _turn_steps(record: Record, turn: TurnRecord, result: ModelResult) -> Iterator[tuple[AgentStep, bool]]:
     figures = _figures_of(result)
+    figures["over"] = _over(result.cost, turn.reserved)
     message = result.message
     text = (message.text or message.refusal) if message else ""
     if not result.calls:
@@ -133,7 +151,8 @@ def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, 
         error=_call_error(call),
         at=call.ended or turn.ended,
         model_failed=figures.get("failed", ()),
-        **(figures | _spent(spent or Spent())),
+        tool_cost=_tool_cost(call),
+        **(figures | _spent(spent or Spent()) | {"over": figures.get("over", 0) + _call_over(call)}),
     )
 
 
@@ -151,6 +170,27 @@ def _effect(contract: ToolContract | None, call: CallRecord) -> EffectState | No
     if call.failure:
         return call.failure.effect or "not_done"
     return "unknown" if call.input and not call.composed else "not_done"
+
+
+def _tool_cost(call: CallRecord) -> int:
+    """What a call cost; one whose activity left no word cost what was reserved for it."""
+    found = call.reconciled
+    if call.result:
+        return call.result.cost
+    if found and found.verdict != "unknown":
+        return found.cost
+    if call.failure:
+        return call.failure.cost
+    return call.input.reserved if call.input else 0
+
+
+def _call_over(call: CallRecord) -> int:
+    """By how much a call's own cost passed what was reserved; what nobody priced beforehand passes nothing."""
+    return _over(_tool_cost(call), call.input.reserved if call.input else 0)
+
+
+def _over(cost: int, reserved: int) -> int:
+    return max(0, cost - reserved) if reserved else 0
 
 
 def _said(call: CallRecord) -> Answered | None:
@@ -180,9 +220,14 @@ def _arguments(turn: TurnRecord, call: CallRecord) -> dict[str, JsonValue] | str
 
 
 def _unanswered(turn: int, failures: Sequence[ModelFailure]) -> Iterator[AgentStep]:
-    """The line of a model call that failed for good; one that was cancelled leaves none."""
-    if failures and failures[-1].error.kind is not ErrorKind.CANCELLED:
-        yield AgentStep(number=0, turn=turn, action="error", error=failures[-1].error, **_spent(failures[-1].spent))
+    """The line of a model call that failed for good; one that was cancelled leaves one if it may be billed."""
+    if not failures:
+        return
+    last = failures[-1]
+    cost = last.cost + _lost(last.spent)
+    if last.error.kind is not ErrorKind.CANCELLED or cost:
+        figures = _spent(last.spent) | {"cost": cost}
+        yield AgentStep(number=0, turn=turn, action="error", error=last.error, **figures)
 
 
 def _speaks(result: ModelResult) -> bool:
@@ -190,7 +235,13 @@ def _speaks(result: ModelResult) -> bool:
 
 
 def _figures_of(result: ModelResult) -> _Figures:
-    return {"usage": result.usage, "cost": result.cost, "model": result.model, **_spent(result.spent)}
+    cost = result.cost + _lost(result.spent)
+    return {"usage": result.usage, "cost": cost, "model": result.model, **_spent(result.spent)}
+
+
+def _lost(spent: Spent) -> int:
+    """What is charged for attempts that were lost."""
+    return sum(attempt.cost for attempt in spent.failed)
 
 
 def _spent(spent: Spent) -> _Figures:

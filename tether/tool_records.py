@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from tether.approvals import Answered, Approval
+from tether.budget.reservation import Reservation
 from tether.context import RunContext
 from tether.contract import EffectState
 from tether.permits import Permit, Terms
@@ -32,6 +33,7 @@ class ToolInput(Value):
         policy: Digest of the policy that the run is pinned to.
         approval: What a person allowed, where the verdict is to ask one.
         said: Who said that an earlier execution had not happened, where it is made again for that.
+        reservation: What is kept for it: what the whole call costs at worst, as it was decided; None where it is free.
     """
 
     agent: str
@@ -48,6 +50,12 @@ class ToolInput(Value):
     policy: str = ""
     approval: Approval | None = None
     said: Answered | None = None
+    reservation: Reservation | None = None
+
+    @property
+    def reserved(self) -> int:
+        """What it may cost at worst, in micro-dollars."""
+        return self.reservation.amount if self.reservation else 0
 
 
 class ToolResult(Value):
@@ -59,6 +67,9 @@ class ToolResult(Value):
         note: What the model reads before the value: that a person changed the arguments.
         spent: Attempts and time.
         late_ms: How long after it was cut off the handler returned nevertheless; 0 where it wasn't cut off.
+        cost: What the call cost, in micro-dollars, with earlier attempts that may have been billed; more than what was
+            reserved only where its tool reports so much.
+        size: Bytes of what the model hears.
     """
 
     value: JsonValue = None
@@ -66,6 +77,8 @@ class ToolResult(Value):
     note: str = ""
     spent: Spent = Spent()
     late_ms: int = 0
+    cost: int = 0
+    size: int = 0
 
 
 class ToolFailure(Value):
@@ -77,6 +90,7 @@ class ToolFailure(Value):
         entered: Whether the handler of an effect was called: past the fence.
         effect: What became of the effect; None for a tool that has none.
         still_runs: Whether the handler of an unsafe tool was cut off and may still be running.
+        cost: What the call cost at worst, in micro-dollars; 0 where its handler was not called or did nothing.
     """
 
     outcome: CallOutcome
@@ -84,6 +98,7 @@ class ToolFailure(Value):
     entered: bool = False
     effect: EffectState | None = None
     still_runs: bool = False
+    cost: int = 0
 
 
 class ReconcileInput(Value):
@@ -111,6 +126,8 @@ class ReconcileResult(Value):
         why: Why it is still unknown.
         terms: On which terms a person is asked, where it is unknown.
         spent: Attempts and time.
+        cost: What the call cost, in micro-dollars, as declared; 0 unless it happened.
+        size: Bytes of what the model hears, where it happened.
     """
 
     verdict: Literal["happened", "did_not", "unknown"]
@@ -120,6 +137,8 @@ class ReconcileResult(Value):
     why: str = ""
     terms: Terms | None = None
     spent: Spent = Spent()
+    cost: int = 0
+    size: int = 0
 
 
 class EvaluateInput(Value):

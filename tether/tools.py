@@ -68,6 +68,8 @@ class Tool:
     no_effect_on: tuple[type[Exception], ...] = field(default=(), repr=False)
     owner: ToolFunction | None = field(default=None, repr=False)
     reconcile: ToolFunction | None = field(default=None, repr=False)
+    cost: ToolFunction | None = field(default=None, repr=False)
+    actual_cost: Callable[[Any], Any] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -127,7 +129,8 @@ def tool(
     sinks: Iterable[str] = (),
     returns: Returns = "untrusted",
     confidential: bool = False,
-    cost_usd: str | Decimal = "0",
+    cost_usd: str | Decimal | int | Callable[..., Any] = "0",
+    actual_cost_usd: Callable[[Any], Any] | None = None,
     version: str = "",
     no_effect_on: Iterable[type[Exception]] = (),
 ) -> Callable[[Handler], Tool]: ...
@@ -141,7 +144,8 @@ def tool(function: Handler | None = None, /, **labels: Any) -> Tool | Callable[[
             attempts, `cost_usd` in dollars, and `no_effect_on` as exception classes that leave nothing behind. `owner`
             is a template over the arguments, or a function that returns the owner's id or None. `reconcile` is a
             function that returns `Happened`, `DidNotHappen` or `StillUnknown`. Both functions, async or sync, take the
-            arguments that they name, and the context in a `ToolContext` parameter.
+            arguments that they name, and the context in a `ToolContext` parameter. `cost_usd` may be such a function
+            too, a sync one, and `actual_cost_usd` is a sync function of what the handler returned; both return dollars.
 
     Raises:
         DeclarationError: The function or a label can't be used; says which and why.
@@ -179,6 +183,7 @@ def tool_from_schema(
         context_parameter="context" if context else None,
         dump=_dumper(Any, name),
         no_effect_on=read.no_effect_on,
+        actual_cost=read.actual_cost_usd,
         **_beside(name, read, arguments, arguments.schema),
     )
 
@@ -237,15 +242,18 @@ def _from_function(function: Handler, *, name: str = "", description: str = "", 
         context_parameter=signature.context,
         dump=_dumper(signature.returns, name),
         no_effect_on=read.no_effect_on,
+        actual_cost=read.actual_cost_usd,
         **_beside(name, read, signature.arguments, signature.parameters),
     )
 
 
 def _beside(name: str, labels: Labels, arguments: Arguments, parameters: Json) -> dict[str, ToolFunction]:
     """The functions that stand beside the handler, by label."""
-    declared = {"owner": labels.owner, "reconcile": labels.reconcile}
+    declared = {"owner": labels.owner, "reconcile": labels.reconcile, "cost_usd": labels.cost_usd}
     return {
-        label: ToolFunction.read(f"tool {name!r}: {label}", function, arguments, parameters, ToolContext)
+        label.removesuffix("_usd"): ToolFunction.read(
+            f"tool {name!r}: {label}", function, arguments, parameters, ToolContext
+        )
         for label, function in declared.items()
         if callable(function)
     }

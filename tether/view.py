@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tether.approvals import Request
+from tether.budget.purse import Parked
 from tether.errors import RunError
 from tether.result import Outcome
 from tether.state import CallStatus, Doing
@@ -34,8 +35,11 @@ class RunView(Value):
         steps: Lines of the record so far.
         calls: The calls of that turn.
         waiting: What waits for people.
+        parked: What it waits for, where it has no money to go on.
+        cap: Its own cap in micro-dollars, overrides included; None where it has none.
+        left: What is left in the tightest scope that it spends on, in micro-dollars; None where none has a cap.
         usage: Tokens so far.
-        cost: Micro-dollars so far; None where a model without a price was called.
+        cost: Micro-dollars so far.
         active_ms: Active time so far.
         started: When it started.
     """
@@ -50,7 +54,10 @@ class RunView(Value):
     steps: int = 0
     calls: tuple[CallView, ...] = ()
     waiting: tuple[Request, ...] = ()
+    parked: Parked | None = None
+    cap: int | None = None
+    left: int | None = None
     usage: Usage = Usage()
-    cost: int | None = 0
+    cost: int = 0
     active_ms: int = 0
     started: datetime | None = None

@@ -16,14 +16,18 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from tether.activities.costs import Costs
 from tether.activities.evaluate import EvaluateActivities
+from tether.activities.ledger import LedgerActivities
 from tether.activities.model import ModelActivities
 from tether.activities.notify import NotifyActivities
 from tether.activities.owners import Owners
 from tether.activities.reconcile import ReconcileActivities
 from tether.activities.setup import SetupActivities
 from tether.activities.tools import ToolActivities
+from tether.activities.upkeep import UpkeepActivities
 from tether.adapters.attributes import missing_attributes
+from tether.adapters.bills import RecordedBills
 from tether.adapters.handlers import Handlers
 from tether.adapters.history import HistoryReader
 from tether.adapters.notifiers.log import LogNotifier
@@ -32,14 +36,18 @@ from tether.adapters.notifiers.webhook import WebhookNotifier
 from tether.adapters.progress import NoProgress
 from tether.adapters.providers.catalog import ProviderCatalog
 from tether.adapters.providers.pricing import GenaiPrices
+from tether.adapters.schedules import ensure_upkeep
 from tether.adapters.settings import Settings
 from tether.adapters.transcripts import CachedTranscripts
 from tether.agent import App
 from tether.errors import DeclarationError, ProviderError, TetherError
+from tether.manifest import Manifest
 from tether.policy.pinned import PinnedPolicy
 from tether.ports import Notifier
+from tether.workers.budgets import OpenedBooks, open_books
 from tether.workers.policies import policy_of
 from tether.workflows.agent_run import AgentRun
+from tether.workflows.upkeep import Upkeep
 
 log = logging.getLogger("tether.worker")
 
@@ -85,11 +93,15 @@ async def run_worker(
         prices = GenaiPrices(settings.providers)
         await _load_providers(app, providers, prices)
         notifier = _notifier(settings, stack)
+        opened = await stack.enter_async_context(open_books(app, settings))
         activities = _Activities(
-            app, policy, settings, client, handlers, providers, prices, notifier, attributes=attributes
+            app, policy, settings, client, handlers, providers, prices, notifier, opened, attributes=attributes
         )
         for worker in _workers(app, settings, client, activities):
             await stack.enter_async_context(worker)
+        if opened:
+            every, after = timedelta(seconds=settings.upkeep), timedelta(seconds=settings.settle_after)
+            await ensure_upkeep(client, settings.task_queue, every, after)
         log.info("serving %s on task queue %r", ", ".join(app.agents), settings.task_queue)
         await stop.wait()
         log.info("draining")
@@ -103,7 +115,7 @@ async def run_worker(
 class _Activities:
     """Tether's activities, wired."""
 
-    def __init__(  # noqa: PLR0913  what is wired here is what there is
+    def __init__(  # noqa: PLR0913, PLR0917  what is wired here is what there is
         self,
         app: App,
         policy: PinnedPolicy,
@@ -113,30 +125,36 @@ class _Activities:
         providers: ProviderCatalog,
         prices: GenaiPrices,
         notifier: Notifier,
+        opened: OpenedBooks | None,
         *,
         attributes: bool,
     ) -> None:
         transcripts = CachedTranscripts(HistoryReader(client))
-        owners = Owners(handlers, handlers)
-        setup = SetupActivities(app.agents, policy, settings.for_runs(attributes=attributes), transcripts)
+        owners, costs = Owners(handlers, handlers), Costs(handlers, handlers)
+        recorded = settings.for_runs(attributes=attributes)
+        budgets = opened.budgets if opened else None
+        setup = SetupActivities(app.agents, policy, prices, recorded, transcripts, budgets)
+        ledger = LedgerActivities(opened.ledger if opened else None)
         model = ModelActivities(
             client,
             app.agents,
             providers,
-            prices,
             transcripts,
             NoProgress(),
             owners,
+            costs,
             attempts=settings.model_attempts,
             timeout_ms=round(settings.model_timeout * 1000),
         )
         tools = ToolActivities(client, app.agents, handlers, handlers, transcripts)
         reconcile = ReconcileActivities(client, app.agents, handlers, handlers, transcripts)
-        evaluate = EvaluateActivities(app.agents, owners, transcripts)
-        self.setup: list[Callable[..., Any]] = [setup.setup, evaluate.evaluate]
-        self.model: list[Callable[..., Any]] = [model.think, model.plan]
+        evaluate = EvaluateActivities(app.agents, owners, costs, transcripts)
+        self.setup: list[Callable[..., Any]] = [setup.setup, evaluate.evaluate, ledger.draw, ledger.await_funds]
+        self.model: list[Callable[..., Any]] = [model.think, model.plan, model.summarise]
         self.tools: list[Callable[..., Any]] = [tools.execute, reconcile.reconcile]
-        self.notify: list[Callable[..., Any]] = [NotifyActivities(notifier).notify]
+        books = opened.books if opened else None
+        upkeep = UpkeepActivities(books, opened.ledger if opened else None, RecordedBills(client), notifier)
+        self.notify: list[Callable[..., Any]] = [NotifyActivities(notifier).notify, upkeep.upkeep]
 
 
 def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier:
@@ -166,7 +184,7 @@ def _workers(app: App, settings: Settings, client: Client, activities: _Activiti
         Worker(
             client,
             task_queue=queue,
-            workflows=[AgentRun, *app.workflows] if queue == settings.task_queue else [],
+            workflows=[AgentRun, Upkeep, *app.workflows] if queue == settings.task_queue else [],
             activities=served,
             workflow_runner=runner,
             max_concurrent_activities=settings.max_activities,
@@ -197,10 +215,12 @@ def _check_names(app: App) -> None:
 
 
 async def _load_providers(app: App, providers: ProviderCatalog, prices: GenaiPrices) -> None:
-    """Load the vendors' SDKs and prices before the first call needs them; say which agents will have no model."""
+    """Load the vendors' SDKs and prices before the first call needs them; say which agents lack a model or a price."""
     for agent in app.agents.values():
+        manifest = await asyncio.to_thread(Manifest.of, agent, prices=prices)
+        if manifest.unpriced:
+            log.warning("no run of it will start: %s", manifest.unpriced)
         try:
-            await asyncio.to_thread(prices.knows, agent.models[0].name)
             await providers.load(agent.models[0].name)
         except ProviderError as error:
             log.warning("agent %r: %s", agent.name, error)

@@ -9,13 +9,14 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 _GUARD = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
-trap 'kill -TERM $child' TERM
-{ read -r _ <&3; kill -TERM $child; } 2>/dev/null &
+trap 'kill -s $ENDS_BY $child' TERM
+{ read -r _ <&3; kill -s $ENDS_BY $child; } 2>/dev/null &
 guard=$!
 exec 3<&-
 wait $child; status=$?
@@ -38,15 +39,21 @@ class GuardedProcess:
         command: The program and its arguments.
         log: File that takes what it prints; None to print where this process does.
         environment: Its environment; None for this process's own.
+        ends_by: The signal that ends it in order.
     """
 
     def __init__(
-        self, command: Sequence[str], *, log: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        ends_by: Literal["TERM", "INT"] = "TERM",
     ) -> None:
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
             self._process = subprocess.Popen(  # noqa: S603  the caller's own command
-                ["/bin/sh", "-c", _GUARD, "guard", *command],
+                ["/bin/sh", "-c", _GUARD.replace("$ENDS_BY", ends_by), "guard", *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,

@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 
 from tether.agent import App
-from tether.errors import DeclarationError
 from tether.policy.check import refuse_errors
-from tether.policy.load import MAX_BYTES, parse_policy
+from tether.policy.load import parse_policy
 from tether.policy.permit import BUILT_IN
 from tether.policy.pinned import PinnedPolicy
 from tether.policy.rules import Policy
-from tether.policy.source import PolicyError, Problem
+from tether.policy.source import PolicyError
+from tether.workers.declared import beside, read_declared
 
 log = logging.getLogger("tether.worker")
 
@@ -43,8 +43,7 @@ def read_policy(app: App) -> Policy | None:
     """
     if app.policy is None or isinstance(app.policy, Policy):
         return app.policy
-    file = Path(app.policy)
-    return read_policy_file(file if file.is_absolute() else app.folder / file)
+    return read_policy_file(beside(app, app.policy))
 
 
 def read_policy_file(file: Path) -> Policy:
@@ -54,15 +53,4 @@ def read_policy_file(file: Path) -> Policy:
         PolicyError: It can't be parsed.
         DeclarationError: The file can't be read.
     """
-    try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
-        return parse_policy(raw.decode(), file.name)
-    except FileNotFoundError as error:
-        raise DeclarationError(
-            f"there is no policy file {file}; the App's `policy` is looked for beside the module that makes the App"
-        ) from error
-    except OSError as error:
-        raise DeclarationError(f"the policy file {file} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PolicyError(file.name, [Problem(message=f"it is no UTF-8 text: {error}")]) from error
+    return read_declared(file, "policy", parse_policy, PolicyError)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -13,12 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from tether import answers, progress
     from tether.approvals import ANSWER, APPROVE, DENY, OUTCOME, Answer, Answered, OutcomeAnswer
-    from tether.contract import ToolContract
+    from tether.budget.override import LOOK_AGAIN, OVERRIDE, Overridden
     from tether.ending import result_of
-    from tether.errors import REACTIONS, ErrorKind
-    from tether.limits import RunLimits
-    from tether.manifest import Manifest
-    from tether.model_records import ModelInput
+    from tether.errors import ErrorKind
     from tether.next_actions import (
         Action,
         AskPerson,
@@ -27,23 +23,23 @@ with workflow.unsafe.imports_passed_through():
         Execute,
         MakePlan,
         Reconcile,
+        Summarise,
         Think,
         next_actions,
     )
-    from tether.permits import Terms
-    from tether.plan import PLAN_OUTPUT_TOKENS
-    from tether.records import RUN_WORKFLOW, RunSettings, SetupInput
-    from tether.result import RunResult
+    from tether.records import RUN_WORKFLOW, SetupInput
+    from tether.result import RESULT_MEMO, RunResult
     from tether.start import RunInput, unacceptable
     from tether.state import Ending, RunState
-    from tether.tool_records import ReconcileResult, ToolInput, ToolResult
-    from tether.view import CallView, RunView
+    from tether.view import RunView
     from tether.workflows import calls, display
-    from tether.workflows.inputs import contract_of, model_input, tool_input
+    from tether.workflows.clock import now_ms
+    from tether.workflows.funds import Funds
+    from tether.workflows.model_calls import ModelCalls
     from tether.workflows.people import People
+    from tether.workflows.pinned import Pinned
     from tether.workflows.renewal import Renewal
-
-LONGEST_PAUSE_SECONDS = 30
+    from tether.workflows.tool_calls import ToolCalls
 
 
 @workflow.defn(name=RUN_WORKFLOW, sandboxed=False)
@@ -60,16 +56,15 @@ class AgentRun:
         self._given = given
         self._state = carried.state if carried else _fresh(given)
         self._renewal = Renewal(given)
-        self._limits: RunLimits | None = carried.limits if carried else None
-        self._manifest: Manifest | None = None
-        self._version = ""
-        self._policy = ""
-        self._settings = RunSettings(attributes=False)
+        self._pinned: Pinned | None = None
         self._flights: list[asyncio.Task[None]] = []
         self._landing = False
         self._stirred = False
         self._people = People(given, self._state, self._stir)
-        self._shown = display.waiting_key(self._state.waiting)
+        self._funds = Funds(given, self._state, self._stir)
+        self._models: ModelCalls | None = None
+        self._tools: ToolCalls | None = None
+        self._shown = display.waiting_key(self._state)
 
     @workflow.run
     async def run(self, given: RunInput) -> RunResult:
@@ -85,36 +80,29 @@ class AgentRun:
             await self._land()
             await self._hear_out()
             self._state.ending = self._state.ending or Ending(outcome="cancelled", why="the run was cancelled")
-            workflow.upsert_memo({display.RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
+            await self._settle()
+            workflow.upsert_memo({RESULT_MEMO: self._finished("cancelled").carriable(64 * 1024)})
             raise
         await self._hear_out()
+        await self._settle()
         return self._ended()
+
+    async def _settle(self) -> None:
+        """What nobody knows is charged at its worst case, and what was kept is given back."""
+        progress.left_open(self._state, now_ms())
+        await self._funds.give_back()
 
     async def _hear_out(self) -> None:
         """Whoever answers is told that it is too late, and whoever didn't that it is over."""
         self._people.stop()
+        self._funds.stop()
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._people.tell_the_last()
 
     @workflow.query(name="status")
     def status(self) -> RunView:
         """Where the run stands."""
-        state = self._state
-        counters = state.counters
-        return RunView(
-            run=workflow.info().workflow_id,
-            agent=self._given.agent,
-            version=self._version,
-            doing=state.doing,
-            outcome=state.ending.outcome if state.ending else None,
-            error=state.ending.error if state.ending else None,
-            turn=state.turn,
-            steps=state.steps,
-            calls=tuple(CallView(id=c.decided.id, tool=c.decided.tool, status=c.status) for c in state.calls),
-            usage=counters.usage,
-            cost=None if counters.unpriced else counters.cost,
-            active_ms=counters.active_ms,
-        )
+        return display.view(self._given, self._state, self._version, self._funds.cap)
 
     @workflow.update(name=ANSWER)
     async def answer(self, given: Any = None) -> Answered:
@@ -152,6 +140,29 @@ class AgentRun:
         """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
         await self._people.signalled(Answer, _with_verdict(given, "deny"))
 
+    @workflow.update(name=OVERRIDE)
+    async def override(self, given: Any = None) -> Overridden:
+        """A person raises the run's own cap: an `Override`.
+
+        Raises:
+            ApplicationError: It may not be raised so; its type says why.
+        """
+        return await self._funds.take(given)
+
+    @override.validator
+    def _check_override(self, given: Any = None) -> None:
+        self._funds.check(given)
+
+    @workflow.signal(name=OVERRIDE)
+    async def raise_cap(self, given: Any = None, *_more: Any) -> None:
+        """The same as an `override`, for who can only signal."""
+        await self._funds.signalled(given)
+
+    @workflow.signal(name=LOOK_AGAIN)
+    async def look_again(self, *_given: Any) -> None:
+        """There may be money for a scope that this run waits for."""
+        self._funds.look_again()
+
     async def _set_up(self, given: RunInput) -> None:
         """Pin the run to its agent's manifest."""
         if not given.carried and (error := unacceptable(given)):
@@ -159,20 +170,26 @@ class AgentRun:
             return
         pinned_in = given.carried.pinned_in if given.carried else ""
         try:
-            pinned = await calls.set_up(SetupInput(agent=given.agent, pinned_in=pinned_in))
+            asked = SetupInput(
+                agent=given.agent, pinned_in=pinned_in, user=given.context.user, tenant=given.context.tenant
+            )
+            found = await calls.set_up(asked)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error
-            self._state.ending = progress.ending_of(calls.model_failure(error, ()).error)
+            self._state.ending = progress.ending_of(calls.setup_failure(error))
             return
-        self._manifest, self._version, self._settings = pinned.manifest, pinned.digest, pinned.settings
-        self._policy = pinned.manifest.policy.digest
-        self._people.set_up(pinned.manifest, pinned.settings.environment)
-        if self._limits is None:
-            self._limits = pinned.manifest.limits.changed(given.limits)
-            self._state.planning = pinned.manifest.plan if given.plan is None else given.plan
-            if self._settings.attributes:
+        limits = given.carried.limits if given.carried else found.manifest.limits.changed(given.limits)
+        pinned = self._pinned = Pinned.by(found, limits)
+        self._models = ModelCalls(given, self._state, pinned, self._funds, self._renewal)
+        self._tools = ToolCalls(given, self._state, pinned, self._funds, self._people)
+        self._people.set_up(found.manifest, found.settings.environment)
+        if given.carried is None:
+            self._state.planning = found.manifest.plan if given.plan is None else given.plan
+            self._state.measure.opened(found.prompt_bytes + given.said_bytes)
+            if self._attributes:
                 display.mark_pinned(given.agent, self._version)
+        self._funds.set_up(found, limits)
 
     async def _proceed(self) -> None:
         """Do what is next until nothing is."""
@@ -190,25 +207,30 @@ class AgentRun:
             self._continue_as_new_if_due()
 
     def _next_actions(self) -> list[Action]:
-        manifest, limits = self._pinned()
-        return next_actions(self._state, limits, stops=manifest.stops)
+        assert self._pinned  # noqa: S101  set before the first action
+        return next_actions(self._state, self._pinned.limits, stops=self._pinned.manifest.stops)
 
     def _begin(self, action: Action) -> None:
+        models, tools = self._models, self._tools
+        assert models and tools  # noqa: PT018, S101  as above
         match action:
             case MakePlan():
                 self._state.doing = "planning"
-                self._fly(self._plan())
+                self._fly(models.plan())
             case Think(turn):
                 self._state.doing = "thinking"
-                self._fly(self._think(turn))
+                self._fly(models.think(turn))
+            case Summarise(turn):
+                self._state.doing = "thinking"
+                self._fly(models.summarise(turn))
             case AskStop(turn):
-                self._fly(self._think(turn, stop_only=True))
+                self._fly(models.think(turn, stop_only=True))
             case Execute(call):
                 self._state.doing = "executing"
-                self._fly(self._execute(call))
+                self._fly(tools.execute(call))
             case Reconcile(call):
                 self._state.doing = "executing"
-                self._fly(self._reconcile(call))
+                self._fly(tools.reconcile(call))
             case AskPerson(call):
                 self._people.ask(call)
 
@@ -234,6 +256,7 @@ class AgentRun:
     async def _land(self) -> None:
         """Cancel what is in flight and wait for what becomes of it; withdraw what waits for people."""
         self._people.stop()
+        self._funds.stop()
         answers.withdrawn(self._state)
         flights = self._flights
         if not self._landing:
@@ -247,97 +270,19 @@ class AgentRun:
             if not flight.cancelled():
                 flight.result()
 
-    async def _plan(self) -> None:
-        changes = {"repair": self._state.repair, "max_output_tokens": PLAN_OUTPUT_TOKENS}
-        given = self._model_input(0).model_copy(update=changes)
-        await self._ask(given, plan=True)
-
-    async def _think(self, turn: int, *, stop_only: bool = False) -> None:
-        given = self._model_input(turn).model_copy(update={"stop_only": stop_only})
-        await self._ask(given, plan=False)
-
-    async def _ask(self, given: ModelInput, *, plan: bool) -> None:
-        state = self._state
-        state.asking = True
-        try:
-            result = await calls.ask_model(given, self._settings, plan=plan)
-        except ActivityError as error:
-            await self._not_answered(error, given)
-            return
-        if plan:
-            progress.planned(state, result, _now_ms())
-        else:
-            progress.thought(state, result, _now_ms())
-
-    async def _not_answered(self, error: ActivityError, given: ModelInput) -> None:
-        failure = calls.model_failure(error, given.failed)
-        if REACTIONS[failure.error.kind].retry != "reschedule":
-            progress.model_failed(self._state, failure, _now_ms())
-            return
-        progress.model_lost(self._state, failure, _now_ms(), self._settings.model_attempts)
-        lost = len(self._state.lost)
-        if self._state.ending is None and lost > 1:
-            self._state.asking = True
-            pause = min(2 ** (lost - 2), LONGEST_PAUSE_SECONDS)
-            await workflow.sleep(timedelta(seconds=pause), summary=f"before attempt {lost + 1} of the model call")
-            self._state.asking = False
-
-    async def _execute(self, call_id: str) -> None:
-        state = self._state
-        contract = self._contract(call_id)
-        progress.executing(state, call_id, acts=contract.effect != "read")
-        given = self._tool_input(call_id)
-        try:
-            result = calls.told(ToolResult, await calls.call_tool(given, contract, self._settings))
-        except ActivityError as error:
-            failure, composed = calls.tool_failure(error, call_id, contract)
-            progress.call_failed(state, call_id, failure, _now_ms(), composed=composed)
-            return
-        if result:
-            progress.called(state, call_id, result, _now_ms())
-        else:
-            progress.call_failed(state, call_id, calls.meddled_with(call_id, contract), _now_ms(), composed=True)
-
-    async def _reconcile(self, call_id: str) -> None:
-        state = self._state
-        call = progress.reconciling(state, call_id)
-        try:
-            given, contract = self._tool_input(call_id), self._contract(call_id)
-            found = await calls.reconcile(given, call.doubt, contract, self._settings, still_runs=call.still_runs)
-            result = calls.told(ReconcileResult, found) or calls.unreconciled(None, call.doubt)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from error
-            result = calls.unreconciled(error, call.doubt)
-        progress.reconciled(state, call_id, result)
-        if result.verdict == "unknown":
-            self._people.ask_outcome(call_id, result.terms or Terms())
-
-    def _contract(self, call_id: str) -> ToolContract:
-        manifest, _ = self._pinned()
-        return contract_of(self._state, manifest, call_id)
-
-    def _tool_input(self, call_id: str) -> ToolInput:
-        manifest, limits = self._pinned()
-        return tool_input(self._given, self._state, manifest, limits, self._policy, call_id)
-
-    def _model_input(self, turn: int) -> ModelInput:
-        _, limits = self._pinned()
-        return model_input(self._given, self._state, limits, self._version, self._renewal.segments, turn)
-
     def _may_continue_as_new(self) -> bool:
         """Whether it is due, and nothing is in flight; a receiver that doesn't answer doesn't put it off for ever."""
-        after = self._settings.continue_after
+        after = self._pinned.settings.continue_after if self._pinned else 0
         resting = self._state.at_rest and self._state.ending is None and workflow.all_handlers_finished()
         if not resting or not self._renewal.is_due(after):
             return False
-        return not self._people.busy or self._renewal.is_overdue(after)
+        busy = self._people.busy or self._funds.busy
+        return not busy or self._renewal.is_overdue(after)
 
     def _continue_as_new_if_due(self) -> None:
-        if self._may_continue_as_new():
-            _, limits = self._pinned()
+        if self._pinned and self._may_continue_as_new():
             self._people.carry()
-            self._renewal.continue_as_new(self._given, self._state, limits)
+            self._renewal.continue_as_new(self._given, self._state, self._pinned.limits)
 
     def _ended(self) -> RunResult:
         assert self._state.ending  # noqa: S101  `_proceed` returns once there is one
@@ -355,7 +300,7 @@ class AgentRun:
         run = workflow.info().workflow_id
         result = result_of(self._given, state, state.ending, run=run, version=self._version, now=workflow.now())
         self._show()
-        if self._settings.attributes or display.searchable():
+        if self._attributes or display.searchable():
             display.mark_ended(result, doing)
         return result
 
@@ -363,15 +308,22 @@ class AgentRun:
         waiting = self._state.waiting
         if waiting and not self._flights:
             self._state.doing = "waiting_approval" if waiting[0].kind == "approval" else "waiting_outcome"
-        if (key := display.waiting_key(waiting)) != self._shown:
+        elif self._state.parked and not self._flights:
+            self._state.doing = "waiting_budget"
+        if (key := display.waiting_key(self._state)) != self._shown:
             self._shown = key
-            display.mark_waiting(waiting, attributes=self._settings.attributes)
-        max_steps = self._limits.max_steps if self._limits else 0
+            display.mark_waiting(self._state, attributes=self._attributes)
+        max_steps = self._pinned.limits.max_steps if self._pinned else 0
         display.show(self._state, self._given.agent, max_steps, self._given.context.tenant)
 
-    def _pinned(self) -> tuple[Manifest, RunLimits]:
-        assert self._manifest and self._limits  # noqa: PT018, S101  set before the first action
-        return self._manifest, self._limits
+    @property
+    def _version(self) -> str:
+        return self._pinned.version if self._pinned else ""
+
+    @property
+    def _attributes(self) -> bool:
+        """Whether the namespace has Tether's search attributes, as far as is known."""
+        return self._pinned is not None and self._pinned.settings.attributes
 
 
 def _with_verdict(given: Any, verdict: str) -> Any:
@@ -379,8 +331,4 @@ def _with_verdict(given: Any, verdict: str) -> Any:
 
 
 def _fresh(given: RunInput) -> RunState:
-    return RunState(started_ms=_now_ms(), head=given.first_head)
-
-
-def _now_ms() -> int:
-    return round(workflow.now().timestamp() * 1000)
+    return RunState(started_ms=now_ms(), head=given.first_head)

@@ -14,17 +14,20 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from tether.activities.evaluate import EvaluateActivities
+    from tether.activities.ledger import LedgerActivities
     from tether.activities.model import ModelActivities
     from tether.activities.notify import NotifyActivities
     from tether.activities.setup import SetupActivities
+    from tether.budget.draws import Draw, Drawn, ModelCallKind
+    from tether.budget.purse import Parked
     from tether.contract import EffectState, ToolContract
     from tether.errors import ErrorKind, RunError
-    from tether.lost import lost_attempt
+    from tether.lost import lost_attempt, unsaid
     from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
-    from tether.notices import Notice
+    from tether.money import dollars
+    from tether.notices import AnyNotice, Notice
     from tether.progress import outcome_of
     from tether.records import RECONCILE, Beat, RunSettings, SetupInput, SetupResult
-    from tether.step import FailedAttempt
     from tether.text import one_line
     from tether.tool_records import (
         EvaluateInput,
@@ -47,6 +50,11 @@ NOTIFY_WITHIN = timedelta(minutes=10)
 GRACE = timedelta(seconds=5)
 """The activity keeps its own deadline; the server's stands behind it, this much and a heartbeat timeout later."""
 
+DRAW_TIMEOUT = timedelta(seconds=15)
+"""The ledger itself gives up sooner; where the worker died, so long passes until another asks."""
+SETTLE_WITHIN = timedelta(seconds=30)
+"""A run that has ended waits no longer for the ledger to hear of it."""
+
 LOST_ATTEMPTS = ["TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"]
 
 _WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
@@ -63,19 +71,21 @@ async def set_up(given: SetupInput) -> SetupResult:
     )
 
 
-def ask_model(given: ModelInput, settings: RunSettings, *, plan: bool) -> ActivityHandle[ModelResult]:
+def ask_model(given: ModelInput, settings: RunSettings, kind: ModelCallKind) -> ActivityHandle[ModelResult]:
     """Call the model."""
+    methods = {"plan": ModelActivities.plan, "turn": ModelActivities.think, "summary": ModelActivities.summarise}
+    summaries = {"plan": None, "turn": f"turn {given.turn}", "summary": f"before turn {given.turn}"}
     heartbeat = timedelta(milliseconds=settings.heartbeat_ms)
     longest = timedelta(milliseconds=min(settings.model_timeout_ms, given.active_ms))
     return workflow.start_activity_method(
-        ModelActivities.plan if plan else ModelActivities.think,
+        methods[kind],
         given,
         task_queue=settings.model_queue or None,
         start_to_close_timeout=longest + heartbeat + GRACE,
         heartbeat_timeout=heartbeat,
         retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF, non_retryable_error_types=LOST_ATTEMPTS),
         cancellation_type=_WAIT,
-        summary=None if plan else f"turn {given.turn}",
+        summary=summaries[kind],
     )
 
 
@@ -128,47 +138,82 @@ def evaluate(given: EvaluateInput) -> ActivityHandle[DecidedCall]:
     )
 
 
-def notify(notice: Notice) -> ActivityHandle[None]:
-    """Tell people that something waits."""
+def notify(notice: AnyNotice) -> ActivityHandle[None]:
+    """Tell people that something waits, or how a budget stands."""
+    if isinstance(notice, Notice):
+        about = f"{notice.request.tool} ({notice.request.call})"
+    else:
+        about = notice.message or notice.scope
     return workflow.start_activity_method(
         NotifyActivities.notify,
         notice,
         start_to_close_timeout=NOTIFY_TIMEOUT,
         schedule_to_close_timeout=NOTIFY_WITHIN,
         retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
-        summary=f"{notice.kind}: {notice.request.tool} ({notice.request.call})",
+        summary=one_line(f"{notice.kind}: {about}"),
     )
 
 
-def model_failure(error: ActivityError, before: tuple[FailedAttempt, ...]) -> ModelFailure:
+def draw(given: Draw, *, final: bool = False) -> ActivityHandle[Drawn]:
+    """Tell the ledger what was spent, and ask it for more."""
+    return workflow.start_activity_method(
+        LedgerActivities.draw,
+        given,
+        start_to_close_timeout=DRAW_TIMEOUT,
+        schedule_to_close_timeout=SETTLE_WITHIN if final else None,
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
+        summary="settle" if final else f"{dollars(given.need)} for {', '.join(given.scopes)}",
+    )
+
+
+def await_funds(given: Draw, parked: Parked) -> ActivityHandle[Drawn]:
+    """Wait until the ledger grants what a run needs."""
+    return workflow.start_activity_method(
+        LedgerActivities.await_funds,
+        given,
+        start_to_close_timeout=DRAW_TIMEOUT,
+        summary=one_line(f"{parked.what} waits for {dollars(given.need)} of {parked.where}"),
+    )
+
+
+def model_failure(error: ActivityError, given: ModelInput) -> ModelFailure:
     """What a failed model activity says.
 
     Args:
         error: As it reached the workflow.
-        before: Attempts that had failed before that activity.
+        given: What was asked.
     """
     cause = error.cause
     if isinstance(cause, ApplicationError) and cause.details and (failure := told(ModelFailure, cause.details[0])):
         return failure
     if isinstance(cause, TemporalTimeout):
         details = cause.last_heartbeat_details
-        return lost_attempt(Beat.model_validate(details[0]) if details else None, before)
+        return lost_attempt(Beat.model_validate(details[0]) if details else None, given)
     kind, message = _cancelled_or_internal(error)
-    return ModelFailure(error=RunError(kind=kind, message=message))
+    return unsaid(kind, message, given)
 
 
-def tool_failure(error: ActivityError, call: str, contract: ToolContract) -> tuple[ToolFailure, bool]:
+def setup_failure(error: ActivityError) -> RunError:
+    """Why a run could not be set up."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.details and (failure := told(ModelFailure, cause.details[0])):
+        return failure.error
+    kind, message = _cancelled_or_internal(error)
+    return RunError(kind=kind, message=message)
+
+
+def tool_failure(error: ActivityError, given: ToolInput, contract: ToolContract) -> tuple[ToolFailure, bool]:
     """What a failed tool activity says, and whether it had to be put into words here."""
     cause = error.cause
     if isinstance(cause, ApplicationError) and cause.details and (failure := told(ToolFailure, cause.details[0])):
         return failure, False
     kind, message = _cancelled_or_internal(error)
-    return _unsaid(kind, f"{message}, and it may not have begun", call, contract), True
+    return _unsaid(kind, f"{message}, and it may not have begun", given, contract), True
 
 
-def meddled_with(call: str, contract: ToolContract) -> ToolFailure:
+def meddled_with(given: ToolInput, contract: ToolContract) -> ToolFailure:
     """A tool activity was completed by hand, with something that says nothing of its outcome."""
-    return _unsaid(ErrorKind.INTERNAL, "its activity was completed by hand, with no result of it", call, contract)
+    return _unsaid(ErrorKind.INTERNAL, "its activity was completed by hand, with no result of it", given, contract)
 
 
 def told(model: type[ValueT], written: Any) -> ValueT | None:
@@ -179,13 +224,15 @@ def told(model: type[ValueT], written: Any) -> ValueT | None:
         return None
 
 
-def _unsaid(kind: ErrorKind, message: str, call: str, contract: ToolContract) -> ToolFailure:
-    """A failure for a tool activity that left no word of its outcome."""
+def _unsaid(kind: ErrorKind, message: str, given: ToolInput, contract: ToolContract) -> ToolFailure:
+    """A failure for a tool activity that left no word of its outcome: it is charged at its worst case."""
+    call = given.call
     if contract.effect in {"keyed", "unsafe"}:
         kind = ErrorKind.UNKNOWN_EFFECT
         message = f"whether {contract.name} (call {call}) took effect is unknown: {message}"
     effect: EffectState | None = "unknown" if contract.effect == "idempotent" else None
-    return ToolFailure(outcome=outcome_of(call, RunError(kind=kind, message=message)), effect=effect)
+    outcome = outcome_of(call, RunError(kind=kind, message=message))
+    return ToolFailure(outcome=outcome, effect=effect, cost=given.reserved)
 
 
 def unreconciled(error: ActivityError | None, why: str) -> ReconcileResult:

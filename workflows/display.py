@@ -12,12 +12,15 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 with workflow.unsafe.imports_passed_through():
     from tether import attributes
     from tether.approvals import WAITING_MEMO, Request
+    from tether.budget.purse import FUNDS_MEMO, Funding, Parked
     from tether.context import DEFAULT_TENANT
     from tether.ids import canonical
     from tether.money import dollars
     from tether.result import RunResult
+    from tether.start import RunInput
     from tether.state import RunState
     from tether.text import cut, one_line
+    from tether.view import CallView, RunView
 
 AGENT = SearchAttributeKey.for_keyword(attributes.AGENT)
 VERSION = SearchAttributeKey.for_keyword(attributes.VERSION)
@@ -25,7 +28,6 @@ APPROVERS = SearchAttributeKey.for_keyword_list(attributes.APPROVERS)
 STATE = SearchAttributeKey.for_keyword(attributes.STATE)
 OUTCOME = SearchAttributeKey.for_keyword(attributes.OUTCOME)
 
-RESULT_MEMO = "tether_result"
 MAX_VALUE_BYTES = attributes.MAX_VALUE_BYTES
 MAX_ROLES = 50
 ANYBODY = "anybody"
@@ -45,22 +47,58 @@ def mark_pinned(agent: str, version: str) -> None:
     workflow.upsert_search_attributes(updates)
 
 
-def waiting_key(waiting: tuple[Request, ...]) -> tuple[tuple[str, str, int, bool], ...]:
-    """What of the waiting requests is shown: by it one sees whether that has changed."""
-    return tuple((request.call, request.kind, request.revision, request.escalated) for request in waiting)
+def view(given: RunInput, state: RunState, version: str, cap: int | None) -> RunView:
+    """Where a run stands, for whoever asks now.
+
+    Args:
+        given: What it was started with.
+        state: Where it stands.
+        version: Digest of its manifest.
+        cap: Its own cap with the overrides that count.
+    """
+    counters = state.counters
+    return RunView(
+        run=workflow.info().workflow_id,
+        agent=given.agent,
+        version=version,
+        doing=state.doing,
+        outcome=state.ending.outcome if state.ending else None,
+        error=state.ending.error if state.ending else None,
+        turn=state.turn,
+        steps=state.steps,
+        calls=tuple(CallView(id=c.decided.id, tool=c.decided.tool, status=c.status) for c in state.calls),
+        parked=state.parked,
+        cap=cap,
+        left=state.purse.left,
+        usage=counters.usage,
+        cost=counters.cost,
+        active_ms=counters.active_ms,
+    )
 
 
-def mark_waiting(waiting: tuple[Request, ...], *, attributes: bool) -> None:
+WaitingKey = tuple[tuple[tuple[str, str, int, bool], ...], int, int]
+
+
+def waiting_key(state: RunState) -> WaitingKey:
+    """What of all that a run waits for is shown: by it one sees whether that has changed."""
+    requests = tuple((each.call, each.kind, each.revision, each.escalated) for each in state.waiting)
+    return requests, state.parked.since_ms if state.parked else 0, len(state.purse.overrides)
+
+
+def mark_waiting(run: RunState, *, attributes: bool) -> None:
     """Say what waits for people, and for which roles: an inbox reads it without a query.
 
     Args:
-        waiting: The requests.
+        run: Where the run stands.
         attributes: Whether the namespace has Tether's search attributes.
     """
-    workflow.upsert_memo({WAITING_MEMO: list(waiting) or None})
+    waiting = run.waiting
+    funding = Funding(parked=run.parked, overrides=tuple(run.purse.overrides))
+    workflow.upsert_memo({WAITING_MEMO: list(waiting) or None, FUNDS_MEMO: None if funding == Funding() else funding})
     if attributes or searchable():
         kinds = {request.kind for request in waiting}
-        state = "waiting_approval" if "approval" in kinds else "waiting_outcome" if kinds else "running"
+        money = "waiting_budget" if run.parked else "running"
+        state = "waiting_approval" if "approval" in kinds else "waiting_outcome" if kinds else money
         roles = {role for request in waiting for role in request.roles or (ANYBODY,)}
         approvers = APPROVERS.value_set([cut(role, MAX_VALUE_BYTES) for role in sorted(roles)][:MAX_ROLES])
         workflow.upsert_search_attributes([STATE.value_set(state), approvers if roles else APPROVERS.value_unset()])
@@ -74,14 +112,15 @@ def mark_ended(result: RunResult, state: str) -> None:
 def show(state: RunState, agent: str, max_steps: int, tenant: str) -> None:
     """Bring the run's current details up to date: markdown, no event."""
     counters = state.counters
-    cost = dollars(None if counters.unpriced else counters.cost)
     doing = f"**{agent}** is {state.doing.replace('_', ' ')}: turn {state.turn} of {max_steps}"
-    lines = [f"{doing}, {state.steps} steps, {counters.usage.total:,} tokens, {cost}"]
+    lines = [f"{doing}, {state.steps} steps, {counters.usage.total:,} tokens, {dollars(counters.cost)}"]
     if state.calls:
         lines += ["", *(f"- `{call.decided.tool}` ({call.decided.id}): {call.status}" for call in state.calls)]
     lines += [line for request in state.waiting for line in _waiting(request, tenant)]
+    if state.parked:
+        lines += _parked(state.parked, tenant)
     if state.refused:
-        lines += ["", f"{state.refused} answers by signal were refused; the last: {state.last_refusal}"]
+        lines += ["", f"{state.refused} signals were refused; the last: {state.last_refusal}"]
     if state.plan:
         lines += ["", "Plan:", "", *(f"{step.id}. {one_line(step.what)}" for step in state.plan.steps)]
     if state.ending:
@@ -107,3 +146,13 @@ def _waiting(request: Request, tenant: str) -> list[str]:
         return [*lines, f"- answer by the update `outcome` ({verdicts}): `{json.dumps(given)}`"]
     given = {"call": request.call, "digest": request.digest, "by": by}
     return [*lines, f"- answer by the signal `approve` or `deny`: `{json.dumps(given)}`"]
+
+
+def _parked(parked: Parked, tenant: str) -> list[str]:
+    until = datetime.fromtimestamp(parked.deadline_ms / 1000, tz=UTC)
+    lines = ["", f"**{parked.what} waits for money**, until {until:%Y-%m-%d %H:%M:%S} UTC", "", f"- {parked.in_words}"]
+    if parked.limit is None:
+        return lines
+    by = {"id": "YOU"} | ({} if tenant == DEFAULT_TENANT else {"tenant": tenant})
+    given = {"id": "ANY-WORD", "amount": max(1, parked.need + parked.spent - parked.limit), "by": by, "reason": "WHY"}
+    return [*lines, f"- raise the run's cap, in micro-dollars, by the signal `override`: `{json.dumps(given)}`"]

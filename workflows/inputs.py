@@ -68,6 +68,7 @@ def tool_input(
         policy=policy,
         approval=call.approval,
         said=call.said,
+        reservation=state.purse.reserved.get(call_id),
     )
 
 
@@ -93,8 +94,9 @@ def model_input(
         next_call=state.counters.calls + 1,
         max_output_tokens=limits.max_tokens_per_step,
         active_ms=limits.timeout_ms - state.counters.active_ms,
-        capped=limits.max_cost is not None,
         failed=tuple(state.lost),
+        may_summarise=not state.summed,
+        window=state.window,
     )
 
 

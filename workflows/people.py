@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from tether.state import RunState
     from tether.text import one_line
     from tether.workflows import calls
+    from tether.workflows.clock import now_ms
     from tether.workflows.inputs import contract_of, evaluate_input
 
 LAST_NOTICE_SECONDS = 15
@@ -142,12 +143,12 @@ class People:
 
     async def _taken(self, answer: Answer | OutcomeAnswer) -> Answered:
         if isinstance(answer, OutcomeAnswer):
-            return answers.outcome_said(self._state, answer, _now_ms())
+            return answers.outcome_said(self._state, answer, now_ms())
         if answer.verdict == "deny":
-            return answers.denied(self._state, answer, _now_ms())
+            return answers.denied(self._state, answer, now_ms())
         if answer.edits:
             return await self._edited(answer)
-        return answers.approved(self._state, answer, _now_ms())
+        return answers.approved(self._state, answer, now_ms())
 
     async def _edited(self, answer: Answer) -> Answered:
         """Take an approval with edits: one at a time, since a task with many evaluations could be too large."""
@@ -161,7 +162,7 @@ class People:
     def _check(self, answer: Answer | OutcomeAnswer) -> Request:
         if self._over:
             raise Refused("run_ended", "the run has ended; the answer does nothing")
-        return check(self._state, self._given.context, answer, _now_ms())
+        return check(self._state, self._given.context, answer, now_ms())
 
     async def _decided(self, answer: Answer) -> Answered:
         before = dict(self._state.call(answer.call).arguments)
@@ -172,10 +173,10 @@ class People:
         permit = decided.permit
         assert permit  # noqa: S101  what has none was refused
         if permit.verdict == "allow" or self._suffices(answer, permit.terms, request):
-            return answers.approved(self._state, answer, _now_ms(), changes=changes)
+            return answers.approved(self._state, answer, now_ms(), changes=changes)
         reason = f"{request.reason} (edited by {answer.by.id if answer.by else ''})"
         following = self._request("approval", answer.call, permit.terms or Terms(), permit.reason, reason)
-        taken = answers.revised(self._state, answer, _now_ms(), following)
+        taken = answers.revised(self._state, answer, now_ms(), following)
         self._restart_clock(answer.call)
         self._notify("requested", following)
         return taken
@@ -216,7 +217,7 @@ class People:
 
     def _request(self, kind: RequestKind, call_id: str, terms: Terms, why: str, reason: str) -> Request:
         call, contract = self._state.call(call_id), self._contract(call_id)
-        return request_for(kind, call, contract, self._given, terms, why=why, reason=reason, now_ms=_now_ms())
+        return request_for(kind, call, contract, self._given, terms, why=why, reason=reason, now_ms=now_ms())
 
     def _contract(self, call_id: str) -> ToolContract:
         assert self._manifest  # noqa: S101  nobody is asked before it is known
@@ -238,9 +239,9 @@ class People:
         """Remind, escalate, and at last take the policy's default."""
         while (request := self._state.call(call_id).request) is not None:
             due = next_due(request)
-            if (left := due.at_ms - _now_ms()) > 0:
+            if (left := due.at_ms - now_ms()) > 0:
                 await workflow.sleep(timedelta(milliseconds=left), summary=_waits(request, due.kind))
-            self._notify(due.kind, answers.due(self._state, call_id, due.kind, _now_ms()))
+            self._notify(due.kind, answers.due(self._state, call_id, due.kind, now_ms()))
             self._stir()
         self._clocks.pop(call_id, None)
 
@@ -260,7 +261,7 @@ class People:
             agent=self._given.agent,
             tenant=self._given.context.tenant,
             request=request,
-            at_ms=_now_ms(),
+            at_ms=now_ms(),
         )
         sending = self._notices[kind, request.call] = asyncio.create_task(_sent(notice))
         sending.add_done_callback(functools.partial(self._sent, (kind, request.call)))
@@ -288,7 +289,3 @@ async def _sent(notice: Notice) -> None:
 def _refuse(refused: Refused) -> NoReturn:
     refusal = refused.refusal
     raise ApplicationError(refusal.message, refusal, type=refusal.kind, non_retryable=True) from None
-
-
-def _now_ms() -> int:
-    return round(workflow.now().timestamp() * 1000)

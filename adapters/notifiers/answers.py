@@ -1,12 +1,13 @@
-"""What a person types to answer a request."""
+"""What a person types to answer a request, or to raise a budget."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Literal
 
+from tether.adapters.notifiers.budget_words import whose
 from tether.approvals import AnswerVerdict, OutcomeVerdict
-from tether.notices import Notice
+from tether.notices import BudgetNotice, Notice
 from tether.value import Value
 
 
@@ -14,11 +15,11 @@ class AnswerCommand(Value):
     """One way to answer.
 
     Attributes:
-        verdict: What it says.
+        verdict: What it says; `override` raises a budget.
         command: What to type; `…` stands for the answerer's own words.
     """
 
-    verdict: AnswerVerdict | OutcomeVerdict
+    verdict: AnswerVerdict | OutcomeVerdict | Literal["override"]
     command: str
 
 
@@ -36,6 +37,15 @@ def answers(notice: Notice) -> tuple[AnswerCommand, ...]:
         _command(notice, "did_not", "outcome", " --did-not"),
         _command(notice, "stop", "outcome", " --stop"),
     )
+
+
+def overrides(notice: BudgetNotice) -> tuple[AnswerCommand, ...]:
+    """How the budget can be raised; empty where the store can't be asked: the run waits for that, not for money."""
+    raised = {"scope": notice.scope, "run": notice.run, "store": ""}[whose(notice)]
+    if not raised:
+        return ()
+    command = f"tether budget override {shlex.quote(raised)} --amount '…' --by '…' --reason '…'"
+    return (AnswerCommand(verdict="override", command=command),)
 
 
 def _command(

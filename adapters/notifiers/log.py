@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import logging
 
-from tether.adapters.notifiers.answers import answers
+from tether.adapters.notifiers.answers import answers, overrides
+from tether.adapters.notifiers.budget_words import sentence, whose
 from tether.adapters.notifiers.moments import written
 from tether.approvals import Request
-from tether.notices import Notice
+from tether.money import dollars
+from tether.notices import AnyNotice, BudgetNotice, Notice
 from tether.text import one_line
 
 log = logging.getLogger("tether.notices")
 
 MAX_LINE_BYTES = 2_000
 MAX_RESOURCE_BYTES = 200
+MAX_SENTENCE_BYTES = 800
 
 
 class LogNotifier:
-    """Implements `tether.ports.Notifier`: what waits, for whom, until when, and what to type.
+    """Implements `tether.ports.Notifier`: what waits, for whom or how much, until when, and what to type.
 
     Arguments of the call are left out: logs are read by more people than may answer.
     """
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notice: AnyNotice) -> None:
         """Write one line."""
-        log.info("%s", _visible(one_line(_line(notice), MAX_LINE_BYTES)))
+        line = _request_line(notice) if isinstance(notice, Notice) else _budget_line(notice)
+        log.info("%s", _visible(one_line(line, MAX_LINE_BYTES)))
 
 
-def _line(notice: Notice) -> str:
+def _budget_line(notice: BudgetNotice) -> str:
+    said = f"{one_line(sentence(notice), MAX_SENTENCE_BYTES)} ({_figures(notice)})"
+    if commands := overrides(notice):
+        said += f"; to raise it: {' or '.join(each.command for each in commands)}"
+    if notice.kind == "budget_level":
+        return said
+    until = written(notice.deadline_ms)
+    return f"{notice.run} ({notice.agent}) waits for money until {until}, else it ends with what it has: {said}"
+
+
+def _figures(notice: BudgetNotice) -> str:
+    """What is known: where the store can't be asked, that is only what the run needs."""
+    about, figures = whose(notice), []
+    if about != "store":
+        figures.append("no cap" if notice.limit is None else f"cap {dollars(notice.limit)}")
+        figures.append(f"spent {dollars(notice.spent)}")
+    if about == "scope":
+        figures.append(f"held {dollars(notice.held)}")
+    if notice.kind == "budget_exceeded":
+        figures.append(f"need {dollars(notice.need)}")
+    return ", ".join(figures)
+
+
+def _request_line(notice: Notice) -> str:
     request = notice.request
     who = f"{notice.run} ({notice.agent})"
     until = written(request.deadline_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from tether.notices import Notice
+from tether.notices import AnyNotice
 from tether.ports import NotDelivered, Notifier
 
 
@@ -21,7 +21,7 @@ class Several:
     def __init__(self, notifiers: Sequence[Notifier]) -> None:
         self._notifiers = tuple(notifiers)
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notice: AnyNotice) -> None:
         """Tell all at once.
 
         Raises:

@@ -10,10 +10,11 @@ from http import HTTPStatus
 import httpx2
 
 from tether.adapters.notifiers.body import WebhookBody
+from tether.adapters.notifiers.budget_body import BudgetBody
 from tether.adapters.notifiers.receiver import Receiver
 from tether.adapters.notifiers.signature import signature_headers
 from tether.adapters.retry_after import retry_after
-from tether.notices import Notice
+from tether.notices import AnyNotice, Notice
 from tether.ports import NotDelivered
 from tether.text import one_line
 
@@ -53,13 +54,13 @@ class WebhookNotifier:
         logging.getLogger("httpx2").removeFilter(self._mask)
         await self._client.aclose()
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notice: AnyNotice) -> None:
         """Send a notice once.
 
         Raises:
             NotDelivered: The receiver could not be reached, or didn't accept it.
         """
-        said = WebhookBody.of(notice)
+        said = WebhookBody.of(notice) if isinstance(notice, Notice) else BudgetBody.of(notice)
         body = said.model_dump_json().encode()
         key = self._receiver.key.get_secret_value()
         answer = await self._answer(body, signature_headers(key, said.id, int(time.time()), body))

@@ -11,6 +11,7 @@ from anthropic.types import RawMessageStreamEvent
 from httpx2 import Timeout
 from pydantic import JsonValue
 
+from tether.adapters.providers.anthropic_cache import CACHED, cached_turns, cached_until
 from tether.adapters.providers.anthropic_stream import PROVIDER, MessagesReader
 from tether.adapters.providers.blocks import returnable
 from tether.adapters.providers.encoding import EncodedMessages, json_list, json_text, request_body
@@ -20,6 +21,8 @@ from tether.adapters.providers.names import WireNames, legal
 from tether.adapters.providers.strict_schema import is_open
 from tether.messages import AssistantMessage, Block, CallBlock, Message, ThinkingBlock, UserMessage
 from tether.provider import ModelReply, ModelRequest, OnDelta, OutputSpec, Provider
+
+_ASSISTANT, _USER = b"assistant", b"user"
 
 
 class AnthropicMessages(Provider):
@@ -36,7 +39,7 @@ class AnthropicMessages(Provider):
         Raises:
             ProviderError: Whatever went wrong, translated.
         """
-        body = request_body(_fields(request), "messages", self._turns(request.messages))
+        body = request_body(_fields(request), "messages", self._turns(request))
 
         async def post() -> AsyncStream[RawMessageStreamEvent]:
             return await self._client.post(
@@ -54,11 +57,14 @@ class AnthropicMessages(Provider):
         """Close connections."""
         await self._client.close()
 
-    def _turns(self, messages: tuple[Message, ...]) -> Iterator[bytes]:
+    def _turns(self, request: ModelRequest) -> Iterator[bytes]:
         """Messages of one side as one: all results of a turn must stand together, and an empty one must not stand."""
-        said = ((_side(message), self._messages.of(message)) for message in messages)
-        for side, contents in groupby((pair for pair in said if pair[1]), key=lambda pair: pair[0]):
-            yield b'{"role":"%s","content":[%s]}' % (side, b",".join(content for _, content in contents))
+        said = ((_side(message), self._messages.of(message)) for message in request.messages)
+        sides = groupby((pair for pair in said if pair[1]), key=lambda pair: pair[0])
+        turns = [(side, b",".join(content for _, content in contents)) for side, contents in sides]
+        cached = cached_turns([side == _USER for side, _ in turns]) if request.tools else ()
+        for place, (side, content) in enumerate(turns):
+            yield b'{"role":"%s","content":[%s]}' % (side, cached_until(content) if place in cached else content)
 
 
 def _client(endpoint: Endpoint) -> AsyncAnthropic:
@@ -86,13 +92,16 @@ def _fields(request: ModelRequest) -> dict[str, JsonValue]:
             fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         else:
             system = f"{system}\n\n{_asked_in_words(request.output)}".strip()
+    tools: list[dict[str, JsonValue]] = [
+        {"name": legal(tool.name), "description": tool.description, "input_schema": tool.parameters}
+        for tool in request.tools
+    ]
     if system:
-        fields["system"] = system
-    if request.tools:
-        fields["tools"] = [
-            {"name": legal(tool.name), "description": tool.description, "input_schema": tool.parameters}
-            for tool in request.tools
-        ]
+        fields["system"] = [{"type": "text", "text": system, **CACHED}]
+    elif tools:
+        tools[-1] |= CACHED
+    if tools:
+        fields["tools"] = [*tools]
     if request.user:
         fields["metadata"] = {"user_id": request.user}
     return fields
@@ -114,7 +123,7 @@ def _asked_in_words(output: OutputSpec) -> str:
 
 
 def _side(message: Message) -> bytes:
-    return b"assistant" if isinstance(message, AssistantMessage) else b"user"
+    return _ASSISTANT if isinstance(message, AssistantMessage) else _USER
 
 
 def _encoded(message: Message) -> bytes:

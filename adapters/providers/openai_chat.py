@@ -17,7 +17,7 @@ from tether.messages import AssistantMessage, CallBlock, Message, ThinkingBlock,
 from tether.provider import ModelReply, ModelRequest, OnDelta, Provider
 
 _NEWER_DIALECT = ("openai.com", "azure.com")
-"""Hosts whose reasoning models refuse `max_tokens`; other servers may not know `max_completion_tokens`."""
+"""Hosts whose reasoning models refuse `max_tokens`; others may not know `max_completion_tokens` or a cache's key."""
 
 
 class OpenAIChat(Provider):
@@ -27,8 +27,7 @@ class OpenAIChat(Provider):
         self._endpoint = endpoint
         self._client = openai_client(endpoint)
         self._messages = EncodedMessages(_encoded)
-        newer = endpoint.host.partition(":")[0].endswith(_NEWER_DIALECT)
-        self._limit = "max_completion_tokens" if newer else "max_tokens"
+        self._newer = endpoint.host.partition(":")[0].endswith(_NEWER_DIALECT)
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta) -> ModelReply:
         """Stream one reply and return it whole.
@@ -58,7 +57,7 @@ class OpenAIChat(Provider):
     def _fields(self, request: ModelRequest) -> dict[str, JsonValue]:
         fields: dict[str, JsonValue] = {
             "model": request.model.partition(":")[2],
-            self._limit: request.max_output_tokens,
+            "max_completion_tokens" if self._newer else "max_tokens": request.max_output_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -78,6 +77,8 @@ class OpenAIChat(Provider):
             fields["response_format"] = {"type": "json_schema", "json_schema": output_format(request.output)}
         if request.user:
             fields["user"] = request.user
+        if request.cache_key and self._newer:
+            fields["prompt_cache_key"] = request.cache_key
         return fields
 
 

@@ -71,6 +71,8 @@ def _fields(request: ModelRequest) -> dict[str, JsonValue]:
         fields["text"] = {"format": {"type": "json_schema", **output_format(request.output)}}
     if request.user:
         fields["safety_identifier"] = request.user
+    if request.cache_key:
+        fields["prompt_cache_key"] = request.cache_key
     return fields
 
 

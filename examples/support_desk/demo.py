@@ -167,7 +167,7 @@ def _model(name: str) -> str:
         return name
     return (
         "a SCRIPTED MODEL, since neither OPENAI_API_KEY nor ANTHROPIC_API_KEY is set: rules that speak OpenAI's wire "
-        "format on a loopback socket; its tokens are estimates, and it has no price"
+        "format on a loopback socket; its tokens are estimates, and its price is made up"
     )
 
 

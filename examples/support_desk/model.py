@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from tether import Model
+from tether import Model, ModelPrice
 
 SCRIPTED = "openai:scripted"
-"""Names no model of OpenAI's: its cost is unpriced, and every record of a run says that it was the scripted one."""
+"""Names no model of OpenAI's: every record of a run says that it was the scripted one."""
+SCRIPTED_PRICE = ModelPrice(input_usd="1", output_usd="4")
+"""Made up, so that runs show a cost and caps hold: nobody bills the scripted model."""
 
 BY_KEY = {"OPENAI_API_KEY": "openai:gpt-5.4-mini", "ANTHROPIC_API_KEY": "anthropic:claude-haiku-5-5"}
 """In order of preference; both have a price in genai-prices."""
@@ -37,4 +39,4 @@ def choose() -> Model:
         wire = _running.enter_context(wire_in_thread(reply_to, record=False))
         os.environ["OPENAI_BASE_URL"] = wire.openai_url
         print(f"No OPENAI_API_KEY or ANTHROPIC_API_KEY: a scripted model answers ({wire.openai_url})", file=sys.stderr)
-    return Model(name)
+    return Model(name, price=SCRIPTED_PRICE if is_scripted(name) else None)

@@ -1,11 +1,15 @@
-"""What waits for a person while `tether run` watches: asked at the prompt, or told who may answer."""
+"""What waits for a person while `tether run` watches: asked at the prompt, or told who may answer.
+
+Money that its own cap lacks is asked for in the same way; of a scope's it is told.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
@@ -14,17 +18,21 @@ from rich.console import Console
 from tether.actors import Actor
 from tether.approvals import Request
 from tether.authority import Refusal, refusal
+from tether.budget.purse import Funding, Parked
 from tether.errors import AnswerRefused, InvalidAnswer, TetherError
 from tether.record import Record
 from tether.starters.cli.inputs import UsageFailed, arguments
 from tether.starters.cli.lines import now
 from tether.starters.cli.prompt import Prompt
+from tether.starters.cli.purse_lines import parked_text
+from tether.starters.cli.raising import Raising
 from tether.starters.cli.requests import change_lines, needs_another, note_text, request_lines, typed
 from tether.starters.cli.terminal import note, styled
 from tether.starters.handle import RunHandle
+from tether.starters.raising import proposed_raise
 from tether.starters.requested import Requested, refusal_of, requested
 
-Key = tuple[str, str, int, bool]
+NO_FUNDING = Funding()
 
 _WHY_NOT: dict[Refusal, str] = {
     "starter": "{by} started this run, so somebody else has to, unless the policy's rule says starter_may_approve",
@@ -58,9 +66,10 @@ class Asker:
         self._asks = asks
         self._pause = pause
         self._prompt = Prompt(out)
-        self._seen: set[Key] = set()
+        self._raising = Raising(handle, out, self._prompt)
+        self._seen: set[Hashable] = set()
         self._noted: set[tuple[str, str, int]] = set()
-        self._queue: list[tuple[Requested, Actor]] = []
+        self._queue: list[tuple[Hashable, Callable[[], Awaitable[None]]]] = []
         self._open: Request | None = None
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
@@ -69,19 +78,21 @@ class Asker:
         """Print something else, above a question that may be open."""
         return self._prompt.aside()
 
-    async def see(self, waiting: Sequence[Request]) -> None:
+    async def see(self, waiting: Sequence[Request], funding: Funding = NO_FUNDING) -> None:
         """Take note of what waits now: ask about what is new, give up the question about what waits no more."""
-        keys = {_key(request) for request in waiting}
-        self._queue = [each for each in self._queue if _key(each[0].request) in keys]
+        parked = funding.parked
+        keys: set[Hashable] = {_key(request) for request in waiting} | ({parked.since_ms} if parked else set())
+        self._queue = [each for each in self._queue if each[0] in keys]
         if self._open and _about(self._open) not in {_about(request) for request in waiting}:
             await self._give_up(self._open)
-        if unseen := [request for request in waiting if _key(request) not in self._seen]:
-            record = await self._handle.record()
-            for request in unseen:
-                self._seen.add(_key(request))
-                self._meet(record, request)
+        if why := self._raising.why_settled(funding):
+            await self._stop()
+            note(why)
+        if keys - self._seen:
+            await self._meet(waiting, parked)
         if self._queue and not self._closed and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.create_task(self._ask(*self._queue.pop(0)))
+            _, ask = self._queue.pop(0)
+            self._asking = asyncio.create_task(self._paused(ask))
 
     async def close(self) -> None:
         """Ask nothing any more: the run has ended, or is left to itself."""
@@ -93,10 +104,29 @@ class Asker:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
 
-    def _meet(self, record: Record, request: Request) -> None:
+    async def _meet(self, waiting: Sequence[Request], parked: Parked | None) -> None:
+        record = await self._handle.record()
+        for request in waiting:
+            if _key(request) not in self._seen:
+                self._seen.add(_key(request))
+                self._meet_request(record, request)
+        if parked and parked.since_ms not in self._seen:
+            self._seen.add(parked.since_ms)
+            self._meet_parked(record, parked)
+
+    def _meet_parked(self, record: Record, parked: Parked) -> None:
+        amount = proposed_raise(record, parked)
+        if self._actor and self._asks and not parked.shortage:
+            self._queue.append((parked.since_ms, partial(self._raising.ask, parked, amount, self._actor)))
+        else:
+            with self.aside():
+                note(parked_text(parked, self._handle.id, amount))
+
+    def _meet_request(self, record: Record, request: Request) -> None:
         why_not = self._why_not(record, request)
         if self._actor and self._asks and request.kind == "approval" and not why_not:
-            self._queue.append((requested(record, request), self._actor))
+            asked = requested(record, request)
+            self._queue.append((_key(request), partial(self._ask, asked, self._actor)))
         elif _about(request) not in self._noted:
             self._noted.add(_about(request))
             hint = _WHY_NOT.get(why_not, "") if why_not else ""
@@ -124,21 +154,24 @@ class Asker:
         with contextlib.suppress(TetherError):
             note(str(await refusal_of(self._handle, request.call, by)))
 
-    async def _ask(self, asked: Requested, by: Actor) -> None:
+    async def _paused(self, ask: Callable[[], Awaitable[None]]) -> None:
         with self._pause():
-            self._out.print(request_lines(asked, now(), self._out.width))
-            self._open = asked.request
-            try:
-                await self._answer(asked, by)
-            except InvalidAnswer as refused:
-                note(str(refused))
-                self._seen.discard(_key(asked.request))
-            except AnswerRefused as refused:
-                note(str(refused))
-            except TetherError as error:
-                note(str(error))
-            finally:
-                self._open = None
+            await ask()
+
+    async def _ask(self, asked: Requested, by: Actor) -> None:
+        self._out.print(request_lines(asked, now(), self._out.width))
+        self._open = asked.request
+        try:
+            await self._answer(asked, by)
+        except InvalidAnswer as refused:
+            note(str(refused))
+            self._seen.discard(_key(asked.request))
+        except AnswerRefused as refused:
+            note(str(refused))
+        except TetherError as error:
+            note(str(error))
+        finally:
+            self._open = None
 
     async def _answer(self, asked: Requested, by: Actor) -> None:
         request, edits = asked.request, dict[str, JsonValue]()
@@ -181,6 +214,6 @@ def _about(request: Request) -> tuple[str, str, int]:
     return request.kind, request.call, request.revision
 
 
-def _key(request: Request) -> Key:
+def _key(request: Request) -> Hashable:
     """What tells a request from another: once it has gone to further roles, the watcher may be of those."""
     return (*_about(request), request.escalated)

@@ -23,16 +23,19 @@ MEANINGS = {
     ExitStatus.SUCCESS: "success; `dev` and `worker`: stopped as they were told to",
     ExitStatus.NOT_COMPLETED: (
         "the run ended, but did not complete its task; a replay departed from its history; "
+        "an account differs from the histories; "
         "a question was not answered with yes"
     ),
     ExitStatus.USAGE: "bad usage or input; nothing was started",
     ExitStatus.UNREACHABLE: (
-        "Temporal can't be reached or used: server, namespace, key, `tether setup`; no worker took an answer"
+        "Temporal or the store can't be reached or used: server, namespace, key, `tether setup`, "
+        "`tether store upgrade`; no worker took an answer"
     ),
     ExitStatus.NOT_FOUND: "there is no such run or file",
     ExitStatus.CONFLICT: "the key belongs to a run of another user or with another input",
     ExitStatus.REFUSED: (
-        "the answer was refused: unknown call, already answered, expired, not authorised, changed arguments, invalid"
+        "the answer or override was refused: unknown call, already answered, expired, not authorised, too much, "
+        "changed arguments, invalid"
     ),
     ExitStatus.INTERNAL: "an error in tether itself",
     ExitStatus.INTERRUPTED: "interrupted; a run that was started goes on",
@@ -47,20 +50,25 @@ def status_of(error: Exception) -> ExitStatus:
     from tether.adapters.attributes import AttributesMissing
     from tether.adapters.connection import ConnectionFailed
     from tether.adapters.settings import SettingsError
+    from tether.budget.books import BudgetRefused, UnknownScope
     from tether.errors import AnswerRefused, DeclarationError, InvalidRun, KeyConflict, NotAnswered, RunNotFound
+    from tether.sent import NothingSent
     from tether.starters.cli.inputs import FileMissing, UsageFailed
     from tether.starters.failures import UnreadableHistory
+    from tether.store import StoreOutdated, StoreUnavailable
 
-    if type(error).__name__ == "DevServerFailed":  # its module is the workers', which only `dev` may import
+    if type(error).__name__ in {"DevServerFailed", "EmbeddedStoreFailed"}:  # of the workers, which only `dev` imports
         return ExitStatus.UNREACHABLE
     match error:
         case ConnectionFailed() | AttributesMissing() | NotAnswered() | RPCError():
             return ExitStatus.UNREACHABLE
-        case RunNotFound() | FileMissing():
+        case StoreUnavailable() | StoreOutdated():
+            return ExitStatus.UNREACHABLE
+        case RunNotFound() | FileMissing() | UnknownScope() | NothingSent():
             return ExitStatus.NOT_FOUND
         case KeyConflict():
             return ExitStatus.CONFLICT
-        case AnswerRefused():
+        case AnswerRefused() | BudgetRefused():
             return ExitStatus.REFUSED
         case InvalidRun() | DeclarationError() | SettingsError() | UsageFailed() | UnreadableHistory():
             return ExitStatus.USAGE

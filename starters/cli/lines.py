@@ -38,6 +38,8 @@ def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) ->
     lines = [_head(step)]
     lines += [styled(f"{INDENT}model call: {_attempt(failed)}", "yellow") for failed in step.model_failed]
     lines += [styled(f"{INDENT}{_attempt(failed)}", "yellow") for failed in step.failed]
+    if step.over:
+        lines.append(styled(f"{INDENT}cost {dollars(step.over)} more than was reserved for it", "yellow"))
     if decision := _decision(step):
         lines.append(styled(INDENT + decision, "cyan"))
     if step.error and step.action != "complete":
@@ -124,6 +126,8 @@ def _head(step: AgentStep) -> Text:
         notes.append(f"effect {step.effect.replace('_', ' ')}")
     if step.usage.total:
         notes.append(_figures(step.usage, step.cost))
+    if step.tool_cost:
+        notes.append(f"call {dollars(step.tool_cost)}")
     if step.model:
         notes.append(step.model)
     return line + styled("  " + " · ".join(notes), "dim") if notes else line
@@ -196,7 +200,8 @@ def _effects(result: RunResult) -> list[Text]:
 def _attempt(failed: FailedAttempt) -> str:
     # A lost attempt is known to have lasted until its last beat; one that was lost before any has no time.
     after = f" after {failed.active_ms / 1000:.1f} s" if failed.active_ms else ""
-    return f"attempt {failed.attempt} failed{after}: {failed.error.kind}: {failed.error.message}"
+    charged = f"; charged at its worst case, {dollars(failed.cost)}" if failed.cost else ""
+    return f"attempt {failed.attempt} failed{after}: {failed.error.kind}: {failed.error.message}{charged}"
 
 
 def _arguments(step: AgentStep) -> str:
@@ -220,5 +225,5 @@ def _shown(value: Any, *, pretty: bool = False, quoted: bool = False) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if pretty else None)
 
 
-def _figures(usage: Usage, cost: int | None) -> str:
+def _figures(usage: Usage, cost: int) -> str:
     return f"{usage.input:,} tokens in, {usage.output:,} out · {dollars(cost)}"

@@ -13,15 +13,24 @@ from tether.starters.cli.options import AsJson, RunName, Tenant
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tether.budget.override import Overridden
     from tether.record import Record
     from tether.starters.pending import PendingAttempt
     from tether.view import RunView
 
 
 @app.command()
-def show(run: RunName, tenant: Tenant = "default", as_json: AsJson = False) -> None:
+def show(
+    run: RunName,
+    tenant: Tenant = "default",
+    prompt: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="STEP", help="Show what the model was sent whose reply led to that step."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the whole of a run: the task, each step with every attempt, what is in flight, the result."""
-    carry_out(_show(run, tenant, as_json=as_json))
+    carry_out(_show(run, tenant, as_json=as_json) if prompt is None else _show_prompt(run, tenant, prompt, as_json))
 
 
 @app.command("list")
@@ -54,7 +63,7 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     import json
 
     from tether.adapters import attributes
-    from tether.starters.answers import waiting_in
+    from tether.starters.answers import funding_in, waiting_in
     from tether.starters.cli.terminal import console
     from tether.starters.client import AgentClient
     from tether.starters.pending import pending_attempts
@@ -67,50 +76,102 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     pending = await pending_attempts(described, (await client.temporal()).data_converter)
     record = await handle.record()
     state = described.typed_search_attributes.get(attributes.STATE) or ""
-    view = view_of(record, pending, state, await waiting_in(described))
+    funding = await funding_in(described)
+    view = view_of(record, pending, state, await waiting_in(described), funding)
+    overrides = record.result.overrides if record.result else funding.overrides
     if as_json:
         shown = {
             "run": view.model_dump(mode="json"),
             "task": record.input.task if record.input else "",
             "steps": [step.model_dump(mode="json") for step in steps_of(record, gaps=True)],
             "pending": [each.model_dump(mode="json") for each in pending],
+            "overrides": [each.model_dump(mode="json") for each in overrides],
             "result": record.result.model_dump(mode="json") if record.result else None,
             "failure": record.failure,
         }
         typer.echo(json.dumps(shown))
     else:
-        _print(console(), view, record, pending)
+        _print(console(), view, record, pending, overrides)
     return ExitStatus.SUCCESS
 
 
-def _print(out: Console, view: RunView, record: Record, pending: tuple[PendingAttempt, ...]) -> None:
+async def _show_prompt(name: str, tenant: str, step: int, as_json: bool) -> ExitStatus:
+    from tether.sent import sent_for
+    from tether.starters.cli.sent import sent_lines
+    from tether.starters.cli.terminal import console
+    from tether.starters.client import AgentClient
+
+    client = await AgentClient.connect()
+    handle = await client.get(name, tenant=tenant)
+    record = await handle.record()
+    sent = sent_for(record, step)
+    if as_json:
+        typer.echo(sent.request.model_dump_json())
+    else:
+        console().print(*sent_lines(sent, record.manifest), sep="\n")
+    return ExitStatus.SUCCESS
+
+
+def _print(
+    out: Console,
+    view: RunView,
+    record: Record,
+    pending: tuple[PendingAttempt, ...],
+    overrides: tuple[Overridden, ...],
+) -> None:
     from rich.text import Text
 
-    from tether.starters.cli.lines import now, pending_line, result_lines, state_line, step_lines
-    from tether.starters.cli.requests import request_lines, typed
+    from tether.starters.cli.lines import now, pending_line, result_lines, step_lines
     from tether.starters.cli.terminal import styled
-    from tether.starters.requested import requested
     from tether.steps import steps_of
 
-    until = record.ended or now()
-    out.print(styled(view.run, "bold") + styled(f"  {view.agent} {view.version}", "dim"))
-    out.print(state_line(view, until))
-    if record.started:
-        out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC", "dim"))
-    if record.input:
-        out.print(styled(f"\n{record.input.context.user} asked:\n{record.input.task}\n"))
+    _print_head(out, view, record, overrides)
     for step in steps_of(record, gaps=True):
         out.print(step_lines(step, whole=True, answer=record.result is None))
     for each in pending:
         out.print(styled("  …  ", "dim") + pending_line(each, now()))
-    for request in view.waiting:
-        out.print(Text(), request_lines(requested(record, request), now(), out.width), sep="\n")
-        for line in typed(view.run, request):
-            out.print(styled(f"  {line}", "cyan"))
+    _print_waits(out, view, record)
     if record.result:
         out.print(Text(), result_lines(record.result), sep="\n")
     elif record.failure:
         out.print(styled(f"\n{record.failure}", "bold red"))
+
+
+def _print_head(out: Console, view: RunView, record: Record, overrides: tuple[Overridden, ...]) -> None:
+    from tether.starters.cli.lines import now, state_line
+    from tether.starters.cli.purse_lines import cap_line, override_line
+    from tether.starters.cli.terminal import styled
+
+    until = record.ended or now()
+    out.print(styled(view.run, "bold") + styled(f"  {view.agent} {view.version}", "dim"))
+    out.print(state_line(view, until))
+    if own := cap_line(view):
+        out.print(own)
+    for taken in overrides:
+        out.print(override_line(taken, until))
+    if record.started:
+        out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC", "dim"))
+    if record.input:
+        out.print(styled(f"\n{record.input.context.user} asked:\n{record.input.task}\n"))
+
+
+def _print_waits(out: Console, view: RunView, record: Record) -> None:
+    """What waits for people, money among it, and what to type."""
+    from rich.text import Text
+
+    from tether.starters.cli.lines import now
+    from tether.starters.cli.purse_lines import parked_lines
+    from tether.starters.cli.requests import request_lines, typed
+    from tether.starters.cli.terminal import styled
+    from tether.starters.raising import proposed_raise
+    from tether.starters.requested import requested
+
+    if view.parked:
+        out.print(Text(), parked_lines(view.parked, view.run, proposed_raise(record, view.parked)), sep="\n")
+    for request in view.waiting:
+        out.print(Text(), request_lines(requested(record, request), now(), out.width), sep="\n")
+        for line in typed(view.run, request):
+            out.print(styled(f"  {line}", "cyan"))
 
 
 async def _list(limit: int, chosen: dict[str, Any], *, as_json: bool) -> ExitStatus:

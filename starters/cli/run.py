@@ -41,7 +41,7 @@ def run(
         typer.Option(
             metavar="NAME=VALUE",
             help="A limit of this run, as often as needed: max_steps, max_tokens_per_step, timeout (seconds), "
-            "max_cost_usd, max_tool_calls.",
+            "max_cost_usd, budget_wait (seconds that it waits for money), max_tool_calls.",
         ),
     ] = [],  # noqa: B006  typer reads the default
     metadata: Annotated[
@@ -57,9 +57,9 @@ def run(
     """Start a run of an agent and watch it to its end.
 
     What waits for a person is asked here, where the policy lets who started the run answer (TETHER_ACTOR, else the
-    login name). Ctrl-C leaves it to itself: it goes on. The same key with the same input finds the run again. With
-    --json, the result is all that is printed on standard output; with --detach, the run's id and the Web UI's address
-    of it.
+    login name); so is whether its own max_cost_usd is raised, once it needs more. Ctrl-C leaves it to itself: it goes
+    on. The same key with the same input finds the run again. With --json, the result is all that is printed on standard
+    output; with --detach, the run's id and the Web UI's address of it.
     """
     from tether.starters.cli.inputs import pairs, text_or_stdin
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from tether.actors import Actor
+from tether.adapters import attributes
 from tether.adapters.history import HistoryReader
 from tether.approvals import Request
-from tether.starters.answers import waiting_in
+from tether.budget.purse import Funding
+from tether.starters.answers import funding_in, waiting_in
 from tether.starters.cli.asking import Asker
 from tether.starters.cli.lines import now, pending_line, state_line, step_lines
 from tether.starters.cli.prompt import paused
+from tether.starters.cli.purse_lines import cap_line, parked_line
 from tether.starters.cli.terminal import at_terminal, console, note
 from tether.starters.failures import OUTAGE_SECONDS, passes
 from tether.starters.pending import PendingAttempt, pending_attempts
@@ -56,6 +60,9 @@ class Watch:
         self._pending: tuple[PendingAttempt, ...] = ()
         self._said = ""
         self._waiting: tuple[Request, ...] = ()
+        self._funding = Funding()
+        self._state = ""
+        self._stirred = asyncio.Event()
         self._out = console()
         self._live: Live | None = None
         asks = not quiet and at_terminal()
@@ -81,6 +88,8 @@ class Watch:
             reader = HistoryReader(self._client)
             try:
                 async for step in follow(reader, self._handle.id, self._handle.describe, self._cursor):
+                    if self._funding.parked:
+                        self._stirred.set()
                     with self._asker.aside():
                         out.print(step_lines(step))
             finally:
@@ -88,7 +97,10 @@ class Watch:
                 self._live = None
 
     async def _look(self) -> None:
-        """Look every second at what the history doesn't say: attempts in flight, and who polls the task queue."""
+        """Look at what the history doesn't say: attempts in flight, money, and who polls the task queue.
+
+        Every second, and at once where a run that waited for money does something again.
+        """
         while True:
             try:
                 await self._look_once()
@@ -96,13 +108,18 @@ class Watch:
                 if passes(error) and not self._silent:
                     note(f"the server doesn't answer, waiting up to {OUTAGE_SECONDS:g} s; the run goes on")
                     self._silent = True
-            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stirred.wait(), LOOK_SECONDS)
+            self._stirred.clear()
 
     async def _look_once(self) -> None:
         described = await self._client.get_workflow_handle(self._handle.id).describe(rpc_timeout=ANSWERS_WITHIN)
         self._pending = await pending_attempts(described, self._client.data_converter)
         self._waiting = await waiting_in(described)
-        await self._asker.see(self._waiting)
+        self._funding = await funding_in(described)
+        self._state = described.typed_search_attributes.get(attributes.STATE) or ""
+        runs = described.status is WorkflowExecutionStatus.RUNNING
+        await self._asker.see(self._waiting, self._funding if runs else Funding())
         why = await why_untaken(self._client, described)
         if why and not self._said:
             note(why)
@@ -115,8 +132,18 @@ class Watch:
         present = now()
         settled = {call_id for turn in record.turns.values() for call_id, call in turn.calls.items() if call.content}
         waiting = [request for request in self._waiting if request.call not in settled]
-        view = view_of(record, self._pending, waiting=waiting)
-        return Group(state_line(view, present), *(pending_line(each, present) for each in self._pending))
+        view = view_of(record, self._pending, self._state, waiting, self._funding)
+        lines = [state_line(view, present), cap_line(view, self._out.width)]
+        if view.parked:
+            lines.append(parked_line(view.parked, present))
+        lines += [pending_line(each, present) for each in self._pending]
+        return Group(*(_within(line, self._out.width) for line in lines if line is not None))
+
+
+def _within(line: Text, width: int) -> Text:
+    """A line cut to the terminal: one that were broken there would not be taken away again."""
+    line.truncate(max(1, width), overflow="ellipsis")
+    return line
 
 
 def ui_address(address: str, namespace: str, run: str) -> str:

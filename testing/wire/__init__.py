@@ -17,9 +17,11 @@ from tether.testing.wire.faults import (
     Stall,
     Status,
 )
+from tether.testing.wire.metering import Meter
 from tether.testing.wire.replies import Reply, ScriptedCall, ScriptedUsage, calls, calls_many, says
 from tether.testing.wire.requests import Call, Request, ToolResult, Wire
 from tether.testing.wire.script import Answer, Script
+from tether.testing.wire.served import Served
 from tether.testing.wire.server import WireServer
 from tether.testing.wire.thread import ThreadedWire, wire_in_thread
 
@@ -30,12 +32,14 @@ __all__ = [
     "Empty",
     "ErrorInStream",
     "Malformed",
+    "Meter",
     "Reply",
     "Request",
     "Reset",
     "Script",
     "ScriptedCall",
     "ScriptedUsage",
+    "Served",
     "Stall",
     "Status",
     "ThreadedWire",

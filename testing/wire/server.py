@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import secrets
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +13,10 @@ import h11
 from tether.testing.wire import formats
 from tether.testing.wire.connection import ClientLeft, Connection, Received
 from tether.testing.wire.delivery import SCRIPTED, Delivery
+from tether.testing.wire.metering import Meter
 from tether.testing.wire.requests import Request, Wire
 from tether.testing.wire.script import Answer, Prompter, Script
+from tether.testing.wire.served import Served, served
 
 WIRES: dict[str, Wire] = {
     "/responses": "openai-responses",
@@ -37,6 +40,8 @@ class WireServer:
         script: Answers, given in the order of the requests, or a function from the request to an answer.
         port: The port; 0 takes a free one.
         record: Keep every request, body included. Long benchmarks don't want that.
+        meter: Reports the usage of what is really sent; None for the usage that the script claims.
+        told: Called with each reply that a provider would bill, once it is out or its connection has ended.
 
     Attributes:
         requests: The requests so far, if they are recorded.
@@ -44,13 +49,23 @@ class WireServer:
         count: How many requests have arrived.
     """
 
-    def __init__(self, script: Script, *, port: int = 0, record: bool = True) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        port: int = 0,
+        record: bool = True,
+        meter: Meter | None = None,
+        told: Callable[[Served], None] | None = None,
+    ) -> None:
         self.requests: list[Request] = []
         self.abandoned: list[Request] = []
         self.count = 0
         self._prompter = Prompter(script)
         self._port = port
         self._record = record
+        self._meter = meter
+        self._told = told
         self._changed = asyncio.Condition()
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -149,7 +164,9 @@ class WireServer:
         await self._note(request)
         delivery = Delivery(connection, request, next(self._ids))
         try:
-            return await self._deliver(delivery, await self._prompter.answer(request))
+            answer = await self._prompter.answer(request)
+            answer = self._meter.metered(request, answer) if self._meter else answer
+            return await self._deliver(delivery, answer)
         except ClientLeft:
             await self._note_abandoned(request)
             raise
@@ -157,12 +174,19 @@ class WireServer:
     async def _deliver(self, delivery: Delivery, answer: Answer) -> bool:
         """Send an answer, or that it can't be sent, as where an argument of a call is no JSON."""
         try:
-            return await delivery.deliver(answer)
-        except (ConnectionError, ClientLeft):
+            goes_on = await delivery.deliver(answer)
+        except (ConnectionError, ClientLeft, asyncio.CancelledError):
+            self._tell(delivery.request, answer, sent=False)
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the test must see it
             why = f"{type(error).__name__}: {error} ({delivery.request.path})"
             return await delivery.deliver(self._prompter.at_fault(f"the script's answer can't be sent: {why}"))
+        self._tell(delivery.request, answer, sent=True)
+        return goes_on
+
+    def _tell(self, request: Request, answer: Answer, *, sent: bool) -> None:
+        if self._told and (billed := served(request, answer, sent=sent)):
+            self._told(billed)
 
     async def _answer_otherwise(self, connection: Connection, received: Received, path: str) -> bool:
         if received.method == "GET" and path.endswith("/models"):

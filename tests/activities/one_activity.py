@@ -21,6 +21,7 @@ from tether.activities.tools import ToolActivities
 from tether.adapters.handlers import Handlers
 from tether.agent import Agent, Resource
 from tether.approvals import Approval
+from tether.budget.reservation import Reservation
 from tether.context import RunContext
 from tether.ids import arguments_digest
 from tether.manifest import Manifest
@@ -29,6 +30,7 @@ from tether.permits import Permit
 from tether.ports import RunRef
 from tether.record import Record
 from tether.records import RECONCILE, CallOutcome, TranscriptRef
+from tether.tool_costs import worst_case
 from tether.tool_records import ReconcileInput, ReconcileResult, ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool
 
@@ -119,6 +121,7 @@ async def serving(
     pinned: Manifest | None = None,
     resources: dict[type, Resource] | None = None,
     clock: Callable[[], float] | None = None,
+    queue: str = "",
 ) -> AsyncIterator[Stage]:
     """A worker for the tools of an agent named `desk`.
 
@@ -128,12 +131,13 @@ async def serving(
         pinned: The manifest that the run is pinned to; the agent's own where there is none.
         resources: By type; the agent's `deps` is the first one.
         clock: The worker's, where it isn't the real one.
+        queue: Whose tasks it takes, where another worker takes them before or after it.
     """
     resources = resources or {}
     agent = Agent(name="desk", instructions="Help.", models="openai:gpt", tools=tools, deps=next(iter(resources), None))
     agents = {agent.name: agent}
     transcripts = Pinned(pinned or Manifest.of(agent))
-    queue = f"one-{uuid.uuid4()}"
+    queue = queue or f"one-{uuid.uuid4()}"
     async with Handlers(resources, threads=2) as handlers:
         calls = ToolActivities(client, agents, handlers, handlers, transcripts, **({"clock": clock} if clock else {}))
         search = ReconcileActivities(client, agents, handlers, handlers, transcripts)
@@ -146,6 +150,11 @@ async def serving(
             max_heartbeat_throttle_interval=timedelta(seconds=1),
         ):
             yield Stage(client, queue, transcripts)
+
+
+def reserved(amount: int) -> Reservation:
+    """Money that is kept for a call, in micro-dollars."""
+    return Reservation(number=1, mark="m", amount=amount)
 
 
 def given(tool: Tool, permit: Permit = ALLOWED, approval: Approval | None = None, **arguments: JsonValue) -> ToolInput:
@@ -162,4 +171,5 @@ def given(tool: Tool, permit: Permit = ALLOWED, approval: Approval | None = None
         context=RunContext(user="u-1"),
         permit=permit,
         approval=approval,
+        reservation=reserved(worst_case(tool.contract, tool.contract.cost)),
     )

@@ -12,7 +12,7 @@ from pydantic import JsonValue, SecretStr
 from tether.adapters.providers import ProviderCatalog, ProviderSettings
 from tether.messages import AssistantMessage, CallBlock, Message, ToolMessage, user
 from tether.provider import Delta, ModelReply, ModelRequest, OutputSpec, ToolSpec
-from tether.testing.wire import Malformed, Script, WireServer
+from tether.testing.wire import Malformed, Meter, Script, WireServer
 
 MODELS = ("openai:scripted", "openai-chat:scripted", "anthropic:scripted")
 KEY = "sk-secret-0123456789"
@@ -73,9 +73,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(script: Script, *, idle: float = 10, first_token: float = 10) -> AsyncIterator[Caller]:
+async def calling(
+    script: Script, *, idle: float = 10, first_token: float = 10, meter: Meter | None = None
+) -> AsyncIterator[Caller]:
     """A caller of a scripted model."""
-    async with WireServer(script) as server:
+    async with WireServer(script, meter=meter) as server:
         settings = ProviderSettings(
             openai_api_key=SecretStr(KEY),
             openai_base_url=server.openai_url,

@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from tether.notices import Notice
+    from tether.notices import AnyNotice
     from tether.records import NOTIFY
 
 
@@ -17,7 +17,7 @@ class Tell:
     """Sends a notice."""
 
     @workflow.run
-    async def run(self, notice: Notice, backoff_seconds: float) -> None:
+    async def run(self, notice: AnyNotice, backoff_seconds: float) -> None:
         """Send it, with so long a pause before the second attempt where nobody names another."""
         await workflow.execute_activity(
             NOTIFY,

@@ -32,7 +32,7 @@ from tether.adapters.notifiers.signature import header_id, signature_headers
 from tether.adapters.notifiers.webhook import LONGEST_PAUSE_SECONDS, WebhookNotifier
 from tether.adapters.settings import Settings, SettingsError
 from tether.approvals import Request, RequestKind
-from tether.notices import Notice, NoticeKind
+from tether.notices import AnyNotice, Notice, NoticeKind
 from tether.permits import Terms
 from tether.ports import NotDelivered, Notifier
 from tether.testing.harness import Tether
@@ -72,7 +72,7 @@ def changed(kind: NoticeKind = "requested", asks: RequestKind = "approval", **re
     return NOTICE.model_copy(update={"kind": kind, "request": about})
 
 
-async def told(notifier: Notifier, notice: Notice = NOTICE) -> ApplicationError | None:
+async def told(notifier: Notifier, notice: AnyNotice = NOTICE) -> ApplicationError | None:
     """Execute the activity once, outside of a worker; how it failed."""
     try:
         await ActivityEnvironment().run(NotifyActivities(notifier).notify, notice)
@@ -81,7 +81,9 @@ async def told(notifier: Notifier, notice: Notice = NOTICE) -> ApplicationError 
     return None
 
 
-async def posted(receiver: Receiver, notice: Notice = NOTICE, *, timeout: float = IMPATIENT) -> ApplicationError | None:
+async def posted(
+    receiver: Receiver, notice: AnyNotice = NOTICE, *, timeout: float = IMPATIENT
+) -> ApplicationError | None:
     """Execute the activity once with a webhook; how it failed."""
     notifier = WebhookNotifier(receiver, timeout=timeout)
     try:
@@ -292,7 +294,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def notify(self, notice: Notice) -> None:  # noqa: ARG002  the port's argument
+    async def notify(self, notice: AnyNotice) -> None:  # noqa: ARG002  the port's argument
         raise self._error
 
 

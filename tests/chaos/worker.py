@@ -12,12 +12,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
 from temporalio import activity
@@ -34,9 +34,11 @@ from tether.adapters.settings import Settings
 from tether.value import Value
 from tether.workers.bootstrap import run_worker
 
+ServingT = TypeVar("ServingT")
+
 _HANGS_SECONDS = 3_600
 _FORKED: ForkServerContext = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["tests.chaos.worker"])
+_FORKED.set_forkserver_preload(["tests.chaos.worker", "tests.chaos.money.worker"])
 
 
 class Serving(Value):
@@ -57,9 +59,20 @@ class Serving(Value):
 
 def started(serving: Serving) -> BaseProcess:
     """A worker in a process of its own, forked from one that has loaded all it needs."""
-    process = _FORKED.Process(target=_serve, args=(serving,), daemon=True)
+    return forked(_serve, serving)
+
+
+def forked(serve: Callable[[ServingT], None], serving: ServingT) -> BaseProcess:
+    """A process that serves, forked from one that has loaded all it needs; it ends with this one."""
+    process = _FORKED.Process(target=serve, args=(serving,), daemon=True)
     process.start()
     return cast(BaseProcess, process)
+
+
+def freeze() -> None:
+    """Stop this process where it is, until somebody wakes it."""
+    # To this very thread, so that it does nothing more; the others stop with it.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def stop_forking() -> None:
@@ -67,15 +80,20 @@ def stop_forking() -> None:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
-def _serve(serving: Serving) -> None:
+def settle_in(folder: Path) -> None:
+    """Begin as a worker: what it says goes into a file of the folder, and it ends with whoever started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage, which ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = os.open(serving.folder / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    log = os.open(folder / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    world = World(serving.folder)
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {os.getpid()} %(name)s: %(message)s")
-    _mark_when_ready(world)
+
+
+def _serve(serving: Serving) -> None:
+    settle_in(serving.folder)
+    world = World(serving.folder)
+    when_ready(lambda: world.mark("ready"))
     _place_faults(world, fenceless=serving.fenceless)
     asyncio.run(_work(serving, world))
 
@@ -93,14 +111,14 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _mark_when_ready(world: World) -> None:
-    """The product's worker says in its log that it serves."""
+def when_ready(do: Callable[[], None]) -> None:
+    """Do something once the product's worker says in its log that it serves."""
     log = logging.getLogger("tether.worker")
     log.setLevel(logging.INFO)
 
     def said(record: logging.LogRecord) -> bool:
         if record.getMessage().startswith("serving"):
-            world.mark("ready")
+            do()
         return True
 
     log.addFilter(said)
@@ -159,8 +177,7 @@ def _strike(world: World, kind: Kind | None, point: str) -> bool:
     if fault.how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault.how == "freeze":
-        # To this very thread, so that it does nothing more; the others stop with it.
-        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        freeze()
     else:
         return True
     return False

@@ -1,7 +1,6 @@
 """What stands outside the workers: the ledger of what they did, marks of where they are, and the faults that wait.
 
-All of it is files in the trial's folder. A line is one write in append mode: a process that dies leaves all or nothing
-of it, and one that is frozen holds no lock.
+All of it is files in the trial's folder.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 from tests.chaos.faults import Fault, Kind, Pace, Trial
+from tests.chaos.lines import append, lines
 from tether.value import Value
 
 Happening = Literal["ready", "began", "ended", "acting", "acted", "struck", "dead", "woken"]
-ValueT = TypeVar("ValueT", bound=Value)
 
 
 class Handled(Value):
@@ -106,23 +105,23 @@ class World:
 
     def knock(self, kind: Kind, key: str) -> None:
         """Have the effect."""
-        self._append("ledger", Knock(kind=kind, key=key, pid=os.getpid(), at=time.time()))
+        append(self.folder / "ledger", Knock(kind=kind, key=key, pid=os.getpid(), at=time.time()))
 
     def knocks(self, kind: Kind | None = None) -> list[Knock]:
         """What the ledger says, of one kind or of all."""
-        return [knock for knock in self._lines("ledger", Knock) if kind in {None, knock.kind}]
+        return [knock for knock in lines(self.folder / "ledger", Knock) if kind in {None, knock.kind}]
 
     def mark(self, what: Happening, *, pid: int = 0, kind: Kind | None = None, how: str = "") -> None:
         """Say where a process is; by default this one."""
-        self._append("marks", Mark(what=what, pid=pid or os.getpid(), at=time.time(), kind=kind, how=how))
+        append(self.folder / "marks", Mark(what=what, pid=pid or os.getpid(), at=time.time(), kind=kind, how=how))
 
     def mark_attempt(self, what: Literal["began", "ended"], handled: Handled, how: str = "") -> None:
         """Say that an attempt has begun or ended."""
-        self._append("marks", Mark(what=what, at=time.time(), how=how, **handled.model_dump()))
+        append(self.folder / "marks", Mark(what=what, at=time.time(), how=how, **handled.model_dump()))
 
     def marks(self, what: Happening | None = None) -> list[Mark]:
         """All marks, or those of one sort, in their order."""
-        return [mark for mark in self._lines("marks", Mark) if what in {None, mark.what}]
+        return [mark for mark in lines(self.folder / "marks", Mark) if what in {None, mark.what}]
 
     def in_hand(self, pid: int | None = None) -> set[Handled]:
         """Attempts that have begun and not ended, in one process or in all."""
@@ -138,17 +137,3 @@ class World:
         inside = any(handled.kind == kind and handled.pid not in dead for handled in self.in_hand())
         handlers = [mark.what for mark in living if mark.what in {"acting", "acted"}]
         return inside or handlers.count("acting") > handlers.count("acted")
-
-    def _append(self, name: str, line: Value) -> None:
-        place = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(place, line.model_dump_json().encode() + b"\n")
-        finally:
-            os.close(place)
-
-    def _lines(self, name: str, model: type[ValueT]) -> list[ValueT]:
-        try:
-            text = (self.folder / name).read_text()
-        except FileNotFoundError:
-            return []
-        return [model.model_validate_json(line) for line in text.splitlines()]

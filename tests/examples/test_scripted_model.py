@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from examples.support_desk.model import BY_KEY, SCRIPTED, model_for
+from examples.support_desk.model import BY_KEY, SCRIPTED, SCRIPTED_PRICE, choose, model_for
 from examples.support_desk.scripted_model import LABEL, reply_to
 from tether.adapters.providers.pricing import GenaiPrices
 from tether.reply import read_plan
@@ -95,8 +95,10 @@ def test_a_key_chooses_its_provider() -> None:
     assert model_for({"OPENAI_API_KEY": "a key", "SUPPORT_DESK_MODEL": "anthropic:other"}) == "anthropic:other"
 
 
-def test_only_the_providers_models_have_a_price() -> None:
-    """The providers' models are priced; the scripted one isn't, so that no run of it shows a cost."""
-    prices = GenaiPrices()
-    assert all(prices.knows(model) for model in BY_KEY.values())
-    assert not prices.knows(SCRIPTED)
+def test_every_model_has_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The providers' models are listed; only the scripted one states a price, which is made up."""
+    assert all(GenaiPrices().of(model) for model in BY_KEY.values())
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    for model, price in {SCRIPTED: SCRIPTED_PRICE, **dict.fromkeys(BY_KEY.values())}.items():
+        monkeypatch.setenv("SUPPORT_DESK_MODEL", model)
+        assert (choose().name, choose().price) == (model, price)

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,12 +21,32 @@ app = App(agents=[Agent(name="desk", instructions="Help.", models=["openai:gpt-5
 """
 
 
+BUDGETS = """
+defaults: {user: "1.00", team: refuse, tenant: "9.00", agent: uncapped}
+caps: {user:u-17: "2.00"}
+overrides: {roles: boss, most: "5.00"}
+people: {u-40: boss}
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project with an App."""
     (tmp_path / "shop.py").write_text(APP)
     (tmp_path / "pyproject.toml").write_text('[tool.tether]\napp = "shop:app"\n')
     return tmp_path
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A project with an App that has budgets, where any user may look: root's Postgres is not root's process."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        (folder / "shop.py").write_text(APP.replace("])])", '])], budgets="budgets.yaml")'))
+        (folder / "budgets.yaml").write_text(BUDGETS)
+        (folder / "pyproject.toml").write_text('[tool.tether]\napp = "shop:app"\n')
+        yield folder
 
 
 @contextmanager
@@ -142,6 +163,23 @@ async def test_a_server_that_dies_is_said(folder: Path) -> None:
         assert dev.wait(PATIENCE) == ExitStatus.UNREACHABLE
     assert "ended by itself" in said
     assert "server.log" in said
+
+
+@pytest.mark.slow
+async def test_an_app_with_budgets_gets_a_store(open_folder: Path) -> None:
+    """It is started, made ready and found by commands there, ends with `dev`, and has all the next time."""
+    for cap in ("$2.00", "$3.00"):
+        with tether_dev(open_folder) as dev:
+            assert "Store     .tether/store" in until(dev, "serving desk")
+            url = note(open_folder).store
+            assert url.startswith("postgresql://")
+            assert cap in tether(open_folder, "budget", "show", "user:u-17").stdout
+            tether(open_folder, "budget", "set", "user:u-17", "--cap", "3", "--by", "u-40")
+            dev.send_signal(signal.SIGINT)
+            assert dev.wait(PATIENCE) == ExitStatus.SUCCESS
+        gone = tether(open_folder, "budget", "show", "user:u-17")
+        assert (gone.returncode, "no store is named" in gone.stderr) == (ExitStatus.USAGE, True)
+        assert "can't be reached" in tether(open_folder, "store", "check", "--url", url).stderr
 
 
 def test_a_taken_port_is_said(folder: Path) -> None:

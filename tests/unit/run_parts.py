@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
 
 from tether import Agent, Limits, tool
+from tether.budget.reservation import Reservation
 from tether.errors import ErrorKind, RunError
 from tether.gate import Rules, read_calls
 from tether.gate import decide as decide_all
@@ -15,12 +17,12 @@ from tether.ids import content_id
 from tether.limits import RunLimits
 from tether.manifest import Manifest
 from tether.messages import AssistantMessage, Block, CallBlock, TextBlock
-from tether.model_records import DecidedCall, ModelFailure, ModelResult
+from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
 from tether.plan import Plan, PlanStep
 from tether.policy.permit import Caller
 from tether.policy.rules import ALLOW_ALL
 from tether.progress import outcome_of
-from tether.records import Beat, Spent
+from tether.records import Beat, Spent, TranscriptRef
 from tether.result import RunResult
 from tether.start import RunInput
 from tether.state import RunState
@@ -102,6 +104,20 @@ def broke(call_id: str, kind: ErrorKind = ErrorKind.TOOL_FAILED, active_ms: int 
 def unanswered(kind: ErrorKind, active_ms: int = 0, attempts: int = 1) -> ModelFailure:
     """A model call that failed."""
     return ModelFailure(error=problem(kind), spent=Spent(active_ms=active_ms, attempts=attempts))
+
+
+def asked(failed: Sequence[FailedAttempt] = (), *, reserved: int = 0, turn: int = 1) -> ModelInput:
+    """What was given to a model call."""
+    return ModelInput(
+        agent="desk",
+        manifest="",
+        turn=turn,
+        transcript=TranscriptRef(turns=turn - 1, head=""),
+        max_output_tokens=10,
+        active_ms=1_000,
+        failed=tuple(failed),
+        reservation=Reservation(number=1, mark="m", amount=reserved) if reserved else None,
+    )
 
 
 def failed_attempt(number: int, active_ms: int = 0) -> FailedAttempt:

@@ -31,6 +31,7 @@ ModelAnswer = Literal[
 ToolAnswer = Literal["returned", "failed", "unknown", "composed"]
 
 MAX_ATTEMPTS = 3
+RESERVED = 50
 BEGAN = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -77,15 +78,19 @@ class Simulation:
         action, scheduled = self.flying.pop("model")
         self.ms += active_ms
         if answer == "lost":
-            failure = lost_attempt(None, tuple(self.state.lost))
+            failure = lost_attempt(None, self._asked)
             self._happens("broke", scheduled=scheduled, how="lost")
             progress.model_lost(self.state, failure, self._now_ms(), MAX_ATTEMPTS)
         elif answer == "failed":
-            failure = unanswered(ErrorKind.AUTHENTICATION, active_ms)
+            failure = unanswered(ErrorKind.AUTHENTICATION).model_copy(
+                update={"cost": 9 if self._asked.reservation else 0, "spent": self._spent(active_ms)}
+            )
             self._happens("broke", failure, scheduled=scheduled)
             progress.model_failed(self.state, failure, self._now_ms())
         else:
-            result = self._reply(answer, calls).model_copy(update={"spent": Spent(active_ms=active_ms)})
+            result = self._reply(answer, calls).model_copy(
+                update={"spent": self._spent(active_ms), "cost": 0 if "stopped" in answer else 7}
+            )
             self._happens("done", result, scheduled=scheduled)
             happened = progress.planned if isinstance(action, MakePlan) else progress.thought
             happened(self.state, result, self._now_ms())
@@ -98,14 +103,16 @@ class Simulation:
         if isinstance(action, Reconcile):
             self._reconciled(call_id, scheduled, answer)
         elif answer == "returned":
-            result = returned({"of": call_id}, active_ms)
+            result = returned({"of": call_id}, active_ms).model_copy(update={"cost": 3})
             self._happens("done", result, scheduled=scheduled)
             progress.called(self.state, call_id, result, now)
         elif answer == "composed":
             self._happens("broke", scheduled=scheduled, how="lost")
-            progress.call_failed(self.state, call_id, broke(call_id), now, composed=True)
+            unsaid = broke(call_id).model_copy(update={"cost": RESERVED})
+            progress.call_failed(self.state, call_id, unsaid, now, composed=True)
         else:
-            failure = broke(call_id, ErrorKind.UNKNOWN_EFFECT if answer == "unknown" else ErrorKind.TOOL_FAILED)
+            kind = ErrorKind.UNKNOWN_EFFECT if answer == "unknown" else ErrorKind.TOOL_FAILED
+            failure = broke(call_id, kind).model_copy(update={"cost": 2})
             self._happens("broke", failure, scheduled=scheduled)
             progress.call_failed(self.state, call_id, failure, now)
 
@@ -135,6 +142,7 @@ class Simulation:
         state = self.state
         state.asking = True
         turn = 0 if isinstance(action, MakePlan) else action.turn if isinstance(action, (Think, AskStop)) else -1
+        asks_only = isinstance(action, AskStop)
         given = ModelInput(
             agent=AGENT.name,
             manifest=MANIFEST.digest,
@@ -145,11 +153,19 @@ class Simulation:
             max_output_tokens=10,
             active_ms=1_000,
             failed=tuple(state.lost),
+            reservation=None if asks_only else state.purse.reserve(progress.MODEL, RESERVED, "mark"),
         )
+        self._asked = given
         return self._happens("scheduled", given, name=PLAN if isinstance(action, MakePlan) else THINK)
+
+    def _spent(self, active_ms: int) -> Spent:
+        lost = self._asked.failed
+        return Spent(active_ms=active_ms, attempts=len(lost) + 1, failed=lost)
 
     def _execute(self, call_id: str) -> int:
         call = progress.executing(self.state, call_id, acts=True)
+        if call_id not in self.state.purse.reserved:
+            self.state.purse.reserve(call_id, RESERVED, "mark")
         return self._happens("scheduled", self._tool_input(call_id), name=call.decided.tool)
 
     def _reconcile(self, call_id: str) -> int:
@@ -160,13 +176,14 @@ class Simulation:
     def _reconciled(self, call_id: str, scheduled: int, answer: ToolAnswer) -> None:
         """What became of the call: it was found out, or a person says (`composed`: stop, `unknown`: it happened)."""
         if answer == "returned":
-            found = ReconcileResult(verdict="happened", value="it is there", content=content_id("it is there"))
+            text = "it is there"
+            found = ReconcileResult(verdict="happened", value=text, content=content_id(text), cost=4)
         elif answer == "failed":
             found = ReconcileResult(verdict="did_not")
         else:
             found = ReconcileResult(verdict="unknown", why="nobody knows")
         self._happens("done", found, scheduled=scheduled)
-        progress.reconciled(self.state, call_id, found)
+        progress.reconciled(self.state, call_id, found, self._now_ms())
         if found.verdict == "unknown":
             request = Request(kind="outcome", call=call_id, tool="x", terms=Terms(), asked_ms=self._now_ms())
             answers.asked(self.state, call_id, request, acts=True)
@@ -188,11 +205,13 @@ class Simulation:
             active_ms=1_000,
             first_run="r1",
             permit=call.decided.permit,
+            reservation=self.state.purse.reserved[call_id],
         )
 
     def _end(self, ending: Ending) -> None:
         self.state.ending = ending
         self.ended = True
+        progress.left_open(self.state, self._now_ms())
         now = BEGAN + timedelta(milliseconds=self.ms)
         result = result_of(self.given, self.state, ending, run="run/default/1", version="v", now=now)
         self._happens("run_failed" if ending.outcome == "error" else "run_completed", result)

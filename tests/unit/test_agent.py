@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tether import Agent, App, Limits, Model, tool, tool_from_schema
+from tether import Agent, App, Limits, Model, ModelPrice, tool, tool_from_schema
 from tether.agent import MAX_INSTRUCTIONS_BYTES
 from tether.contract import ToolContract
 from tether.errors import DeclarationError
@@ -146,6 +146,9 @@ CHANGES: list[dict[str, Any]] = [
     {"models": "anthropic:claude"},
     {"models": [Model("openai:gpt", max_output_tokens=5)]},
     {"models": ["openai:gpt", "anthropic:claude"]},
+    {"models": [Model("openai:gpt", local=True)]},
+    {"models": [Model("openai:gpt", price=ModelPrice(input_usd="3", output_usd="15"))]},
+    {"models": [Model("openai:gpt", price=ModelPrice(input_usd="3", output_usd="16"))]},
     {"output": Answer},
     {"plan": False},
     {"stop": bool},

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.run_parts import LIMITS, call, fresh, plan, problem, reply, returned
 from tests.unit.simulation import Simulation
 from tether import progress
+from tether.budget.purse import Parked
 from tether.errors import ErrorKind
 from tether.limits import RunLimits
 from tether.messages import CallBlock
@@ -145,12 +146,17 @@ def test_active_time_is_limited() -> None:
     assert next_of(state, timeout_ms=1_501) == [Execute("c2")]
 
 
-def test_cost_is_limited() -> None:
-    """A run that spent its cap ends by that name, with both figures; a cap of nothing allows nothing."""
-    state = after(reply(call("zzz"), cost=2_000))
-    assert ending(next_of(state, max_cost=2_000)) == ("budget", "the run spent $0.002 of $0.002")
-    assert next_of(state, max_cost=2_001) == [Think(2)]
-    assert ending(next_of(fresh(planning=True), max_cost=0))[0] == "budget"
+def test_a_run_without_money_does_what_is_free() -> None:
+    """While it waits for money no model is called and no call that costs something is made; what is free goes on."""
+    state = after(reply(call("look_up", order_id="1"), call("look_up", order_id="2")))
+    state.calls[1].decided = state.calls[1].decided.model_copy(update={"cost": 5})
+    state.parked = Parked(what="c2", need=5, least=5, limit=0, since_ms=0, deadline_ms=1)
+    assert next_of(state) == [Execute("c1")]
+    progress.executing(state, "c1", acts=False)
+    progress.called(state, "c1", returned(), 1_000)
+    assert next_of(state) == []
+    state.parked = None
+    assert next_of(state) == [Execute("c2")]
 
 
 def test_an_answer_counts_though_it_used_up_a_limit() -> None:

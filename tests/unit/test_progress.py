@@ -5,6 +5,7 @@ import pytest
 from tests.unit.run_parts import (
     FIRST_HEAD,
     LIMITS,
+    asked,
     beat,
     broke,
     call,
@@ -24,7 +25,7 @@ from tether.model_records import DecidedCall, ModelFailure, ModelResult
 from tether.next_actions import AskPerson, Execute, Reconcile, next_actions
 from tether.permits import Permit
 from tether.plan import Plan
-from tether.records import CallOutcome, Spent
+from tether.records import Beat, CallOutcome, Spent
 from tether.result import Outcome, ToolUse
 from tether.state import RunState
 from tether.tool_records import ReconcileResult
@@ -85,14 +86,6 @@ def test_a_turn_is_counted_with_what_it_used() -> None:
     assert (state.turn, state.asking, state.answer) == (1, False, "Let me see.")
     assert (counters.steps, counters.calls, counters.usage.total, counters.cost) == (3, 2, 15, 40)
     assert [item.status for item in state.calls] == ["ready", "settled"]
-
-
-def test_a_cost_that_is_unknown_is_not_nothing() -> None:
-    """One model without a price makes the whole cost unknown."""
-    state = fresh()
-    progress.thought(state, reply(call("zzz"), cost=None), 1_000)
-    progress.thought(state, reply("Done.", cost=5), 2_000)
-    assert (state.counters.unpriced, state.counters.cost) == (True, 5)
 
 
 def test_calls_are_begun_with_the_arguments_that_were_decided() -> None:
@@ -199,7 +192,7 @@ def test_what_did_not_happen_is_made_again_within_the_limit() -> None:
     """A call that is made again was counted when it was first made; a sibling that wasn't begun finds no room."""
     state = with_calls("look_up")
     progress.call_failed(state, "c1", broke("c1", ErrorKind.UNKNOWN_EFFECT), 2_000)
-    progress.reconciled(state, "c1", ReconcileResult(verdict="did_not"))
+    progress.reconciled(state, "c1", ReconcileResult(verdict="did_not"), 3_000)
     assert next_actions(state, LIMITS.model_copy(update={"max_tool_calls": 1})) == [Execute("c1")]
 
 
@@ -260,9 +253,9 @@ def test_a_lost_attempt_is_made_again_until_attempts_run_out() -> None:
     """Each loss is remembered for the next attempt; at the cap the run ends with it."""
     state = asking(fresh())
     for number in (1, 2):
-        progress.model_lost(state, lost_attempt(None, tuple(state.lost)), 1_000, 3)
+        progress.model_lost(state, lost_attempt(None, asked(state.lost)), 1_000, 3)
         assert (len(state.lost), state.ending, state.asking) == (number, None, False)
-    progress.model_lost(state, lost_attempt(None, tuple(state.lost)), 1_000, 3)
+    progress.model_lost(state, lost_attempt(None, asked(state.lost)), 1_000, 3)
     assert state.ending is not None
     assert (state.ending.outcome, state.lost, state.steps) == ("error", [], 1)
 
@@ -270,7 +263,7 @@ def test_a_lost_attempt_is_made_again_until_attempts_run_out() -> None:
 def test_an_answer_after_lost_attempts_forgets_them() -> None:
     """Once the call is answered its result carries what was lost before."""
     state = fresh()
-    progress.model_lost(state, lost_attempt(None, ()), 1_000, 3)
+    progress.model_lost(state, lost_attempt(None, asked()), 1_000, 3)
     progress.thought(state, reply("Done."), 2_000)
     assert (state.lost, state.steps) == ([], 1)
 
@@ -278,7 +271,7 @@ def test_an_answer_after_lost_attempts_forgets_them() -> None:
 def test_a_lost_attempt_that_is_never_made_again_is_a_line() -> None:
     """A run that ends before the attempt could be made again shows it."""
     state = fresh()
-    progress.model_lost(state, lost_attempt(None, ()), 1_000, 3)
+    progress.model_lost(state, lost_attempt(None, asked()), 1_000, 3)
     assert state.steps == 0
     state.ending = progress.ending_of(problem(ErrorKind.TIMEOUT))
     assert state.steps == 1
@@ -359,10 +352,10 @@ def test_the_head_stands_for_all_turns_in_order() -> None:
     ],
 )
 def test_a_lost_attempt_is_known_by_its_last_beat(
-    last: object, before: int, attempts: int, active_ms: int, failed: int
+    last: Beat | None, before: int, attempts: int, active_ms: int, failed: int
 ) -> None:
     """Attempts that only waited aren't counted; one that fell silent after another had failed is one more."""
-    failure = lost_attempt(last, tuple(failed_attempt(n) for n in range(1, before + 1)))  # type: ignore[arg-type]  # a beat
+    failure = lost_attempt(last, asked([failed_attempt(n) for n in range(1, before + 1)]))
     spent = failure.spent
     assert (spent.attempts, spent.active_ms, len(spent.failed)) == (attempts, active_ms, failed)
     assert failure.error.kind is ErrorKind.LOST

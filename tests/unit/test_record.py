@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.run_parts import LIMITS, MANIFEST, TASK, beat, call, returned
 from tests.unit.simulation import Simulation
 from tests.unit.test_next_actions import land_one, limits_drawn
+from tether.budget.recorded import Bill
 from tether.errors import ErrorKind
 from tether.events import EventKind, RunEvent
 from tether.fold import fold
@@ -333,6 +334,20 @@ def test_events_of_what_was_never_scheduled_are_left_alone() -> None:
     assert content(record) == content(Record())
 
 
+def spent_by_steps(record: Record) -> int:
+    """What the steps of a run cost together."""
+    return sum(step.cost + step.tool_cost for step in steps_of(record))
+
+
+def bill_of(events: Sequence[RunEvent]) -> Bill:
+    """The bill of a run by its events, each of which is taken twice."""
+    bill = Bill()
+    for item in events:
+        bill.take(item)
+        bill.take(item)
+    return bill
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data(), limits_drawn, st.booleans(), st.booleans())
 def test_workflow_and_record_always_agree(data: st.DataObject, limits: RunLimits, planning: bool, stops: bool) -> None:  # noqa: FBT001  drawn
@@ -357,6 +372,7 @@ def test_workflow_and_record_always_agree(data: st.DataObject, limits: RunLimits
     assert record.result is not None
     assert [step.number for step in steps_of(record)] == list(range(1, run.state.steps + 1))
     assert record.result.steps == run.state.steps
+    assert spent_by_steps(record) == run.state.counters.cost == record.result.cost == bill_of(run.events).total
     known = content(record)
     for item in run.events:
         fold(record, item)

@@ -18,6 +18,7 @@ from tether.starters.cli.lines import step_lines
 from tether.step import AgentStep
 from tether.steps import steps_of
 from tether.tool_records import ToolInput, ToolResult
+from tether.usage import Usage
 
 LOGIN = ToolContract(name="login", description="", parameters={}, sensitive=("pin",))
 
@@ -97,3 +98,10 @@ def test_a_summary_shows_nothing_sensitive_within_an_object() -> None:
     assert "Ann" in summary
     assert "1111" not in summary
     assert "2222" not in summary
+
+
+def test_what_a_call_itself_cost_stands_beside_what_the_model_cost() -> None:
+    """Both are money of the step, and neither is hidden in the other; a call that is free says nothing of it."""
+    step = AgentStep(number=1, turn=1, action="tool_use", call="c1", tool="scan", usage=Usage(input=9), cost=2_000)
+    assert "9 tokens in, 0 out · $0.002 · call $0.03" in shown(step.model_copy(update={"tool_cost": 30_000}))
+    assert "call $" not in shown(step)

@@ -45,6 +45,11 @@ def contract(**labels: Any) -> ToolContract:
     return made.contract
 
 
+async def later(order_id: str) -> str:
+    """Come to an amount too late."""
+    return order_id
+
+
 def test_labels_are_recorded_in_the_contract() -> None:
     """Every label reaches the contract, in the units of the record."""
     made = contract(
@@ -87,6 +92,8 @@ def test_labels_are_recorded_in_the_contract() -> None:
         "returns": "directory",
         "confidential": True,
         "cost": 2000,
+        "prices_calls": False,
+        "reports_cost": False,
         "version": "2",
         "no_effect_on": ("KeyError",),
     }
@@ -115,6 +122,18 @@ def test_a_tool_without_labels_is_the_cautious_one() -> None:
         ({"returns": "trusted"}, "returns='trusted': "),
         ({"cost_usd": 0.5}, "cost_usd=0.5: .*a float can't hold cents"),
         ({"cost_usd": "free"}, "cost_usd='free': .*not an amount"),
+        ({"cost_usd": "-1"}, "cost_usd='-1': .*not an amount between"),
+        ({"cost_usd": "0.0000001"}, "cost_usd='0.0000001': .*finer than a micro-dollar"),
+        ({"cost_usd": "1.0000000000000000000000000000000001"}, "cost_usd=.*finer than a micro-dollar"),
+        ({"cost_usd": 10**10}, "cost_usd=10000000000: .*not an amount between"),
+        ({"cost_usd": True}, "cost_usd=True: "),
+        ({"cost_usd": None}, "cost_usd=None: .*give dollars, as in '0.002', or a function"),
+        ({"cost_usd": lambda page: page}, "cost_usd: its parameter 'page' is not an argument of the tool"),
+        ({"cost_usd": later}, "cost_usd=.*write a plain function, not an async one"),
+        ({"cost_usd": "1", "actual_cost_usd": later}, "actual_cost_usd=.*write a plain function, not an async one"),
+        ({"cost_usd": "1", "actual_cost_usd": lambda: 1}, "actual_cost_usd=.*given what the handler returned"),
+        ({"cost_usd": "1", "actual_cost_usd": "1"}, "actual_cost_usd='1': Input should be callable"),
+        ({"actual_cost_usd": len}, "actual_cost_usd says .* say by cost_usd what it costs at most"),
         ({"sinks": "order_id"}, "sinks='order_id': Input should be a valid tuple"),
         ({"sensitive": "token"}, "sensitive='token': Input should be a valid tuple"),
         ({"no_effect_on": ["KeyError"]}, "no_effect_on="),
@@ -363,3 +382,23 @@ def test_registry_names_what_resembles() -> None:
     assert registry.nearest("lookup_order")[0] == "look_up_order"
     assert len(registry.nearest("look_up_")) == 3
     assert registry.nearest("zzz") == ()
+
+
+def test_functions_that_say_what_calls_cost_are_declared_but_not_recorded() -> None:
+    """The contract says that there are such functions, so that a worker without them has another contract."""
+    priced = tool(cost_usd=lambda order_id: order_id, actual_cost_usd=len)(handler)
+    assert (priced.contract.cost, priced.contract.prices_calls, priced.contract.reports_cost) == (0, True, True)
+    assert (priced.cost is None, priced.actual_cost) == (False, len)
+    assert contract(cost_usd=2).cost == 2_000_000
+    assert contract().digest == contract(cost_usd="0").digest
+
+
+def test_a_tool_from_a_schema_says_what_its_calls_cost_too() -> None:
+    """Its functions get the arguments as a dict."""
+    schema: dict[str, Any] = {"type": "object", "properties": {"pages": {"type": "integer"}}}
+    made = tool_from_schema("scan", "Scan.", schema, dict, cost_usd=lambda arguments: arguments["pages"])
+    assert made.contract.prices_calls
+    assert made.cost
+    assert made.cost.bound(None, {"pages": 3})() == 3
+    with pytest.raises(DeclarationError, match="cost_usd: its parameter 'pages' is not an argument"):
+        tool_from_schema("scan", "Scan.", schema, dict, cost_usd=lambda pages: pages)

@@ -221,7 +221,7 @@ class WaitingRun:
         """The search for what became of a call ends so."""
         self.searching.remove(call_id)
         found = ReconcileResult(verdict=end, content="" if end != "happened" else content_id("ok"), why="no trace")
-        progress.reconciled(self.state, call_id, found)
+        progress.reconciled(self.state, call_id, found, self.now_ms)
         if end == "unknown" and self.state.ending is None:
             asked = terms(self._policy, self._policy.ask, self.given.context.tenant)
             self._ask(call_id, "outcome", asked, self.state.call(call_id).doubt)

@@ -27,7 +27,9 @@ async def test_cancelling_during_a_model_call_leaves_a_result(tether: Tether) ->
     described = await tether.client.get_workflow_handle(handle.id).describe()
     await tether.wire.wait_for_abandoned(1)
     assert described.status == WorkflowExecutionStatus.CANCELED
-    assert (result.succeeded, result.outcome, result.turns, result.steps) == (False, "cancelled", 1, 1)
+    assert (result.succeeded, result.outcome, result.turns, result.steps) == (False, "cancelled", 1, 2)
+    last = [step async for step in handle.steps()][-1]
+    assert (last.action, last.cost > 0) == ("error", True)  # it may be billed: nobody knows for what
 
 
 async def test_a_cancelled_handler_is_stopped(tether: Tether) -> None:

@@ -12,6 +12,7 @@ from tether.policy.conditions import MISSING, UNDECLARED, Check, GivenArguments,
 from tether.policy.facts import Caller, CallFacts
 from tether.policy.match import ANYTHING, any_matches, could_match, resource_matches
 from tether.policy.parts import Roles, in_scope, is_own
+from tether.policy.people import holders, listed_roles
 from tether.policy.pinned import PinnedAsk, PinnedPolicy, PinnedRule
 
 MAX_REMEMBERED = 2_048
@@ -59,10 +60,7 @@ class CompiledPolicy:
 
     def roles_of(self, tenant: str, user: str) -> Roles:
         """See `permit.roles_of`."""
-        people = self.policy.people
-        roles = people.get(f"{tenant}/{user}")
-        if roles is None and "/" not in user:
-            roles = people.get(user)
+        roles = listed_roles(self.policy.people, tenant, user)
         return (DEFAULT_ROLE,) if roles is None else roles
 
     def barring_list(self, caller: Caller, contract: ToolContract) -> str:
@@ -123,20 +121,14 @@ class CompiledPolicy:
         return found
 
     def _resolved(self, ask: PinnedAsk, tenant: str) -> Terms:
-        people: dict[str, Roles] = {}
-        for listed in self.policy.people:
-            within, separator, user = listed.partition("/")
-            if not separator or within == tenant:
-                user = user or listed
-                people[user] = self.roles_of(tenant, user)
         return Terms(
             roles=ask.approvers,
-            approvers=_holders(people, ask.approvers),
+            approvers=holders(self.policy.people, ask.approvers, tenant),
             deadline_ms=ask.deadline_ms,
             remind_ms=ask.remind_ms,
             escalate_ms=ask.escalate_ms,
             escalate_roles=ask.escalate_to,
-            escalated=_holders(people, ask.escalate_to),
+            escalated=holders(self.policy.people, ask.escalate_to, tenant),
             at_deadline=ask.at_deadline,
             starter_may_approve=ask.starter_may_approve,
             valid_ms=ask.valid_ms,
@@ -180,10 +172,6 @@ def _ready(rule: PinnedRule) -> ReadyRule:
 
 def _is_listed(patterns: tuple[str, ...] | None, tool: str) -> bool:
     return patterns is None or any_matches(patterns, tool)
-
-
-def _holders(people: dict[str, Roles], roles: Roles) -> tuple[str, ...]:
-    return tuple(sorted(person for person, held in people.items() if not set(roles).isdisjoint(held)))
 
 
 def _remember(kept: dict[Key, Found], key: Key, found: Found, most: int = MAX_REMEMBERED) -> None:

@@ -1,4 +1,4 @@
-"""Where a policy was written, so that every complaint can say its line; and how complaints are put."""
+"""Where something declared was written, so that every complaint can say its line; and how complaints are put."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LISTED = 12
 
 @dataclass(frozen=True)
 class Source:
-    """Where a policy was written.
+    """Where something declared was written.
 
     Attributes:
         name: The file's name, or `policy` for one written in Python.
@@ -38,7 +38,7 @@ class Source:
 
 
 class Problem(Value):
-    """Something that is wrong with a policy.
+    """Something that is wrong with what was declared.
 
     Attributes:
         severity: An error is refused; a warning is worth a look.
@@ -56,8 +56,8 @@ class Problem(Value):
         return f"{place}: {'warning: ' if self.severity == 'warning' else ''}{self.message}"
 
 
-class PolicyError(DeclarationError):
-    """A policy is written wrongly; the text has all problems, one a line.
+class FormError(DeclarationError):
+    """Something declared is written wrongly; the text has all problems, one a line.
 
     Attributes:
         problems: The same as data.
@@ -66,6 +66,10 @@ class PolicyError(DeclarationError):
     def __init__(self, name: str, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
         super().__init__("\n".join(problem.text(name) for problem in self.problems))
+
+
+class PolicyError(FormError):
+    """A policy is written wrongly."""
 
 
 def instead(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a model is sent: a pure function of the manifest and the record."""
+"""What a model is sent: a pure function of the manifest, the record and the window."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 from tether.contract import ToolContract
 from tether.gate import rules_of
-from tether.ids import pseudonym
+from tether.ids import canonical, pseudonym, sha256
 from tether.manifest import Manifest
 from tether.messages import user
 from tether.plan import Plan
 from tether.policy.permit import could_run
 from tether.provider import ModelRequest, OutputSpec, ToolSpec
 from tether.record import Record
-from tether.text import one_line
+from tether.text import one_line, utf8_size
+from tether.window import Window
+
+TOOL_BYTES = 100
+"""What stands around a tool in a request."""
 
 _PLANNING = """{instructions}
 
@@ -25,21 +29,46 @@ Tools that you will have:
 {tools}"""
 
 
-def turn_request(manifest: Manifest, record: Record, turns: int, max_output_tokens: int) -> ModelRequest:
-    """The request of a turn: instructions, the conversation so far, tools, and the shape of the answer."""
+def turn_request(
+    manifest: Manifest, record: Record, turns: int, max_output_tokens: int, window: Window
+) -> ModelRequest:
+    """The request of a turn: instructions, the conversation so far, tools, and the shape of the answer.
+
+    Args:
+        manifest: What the run is pinned to.
+        record: What is known of it.
+        turns: How many turns precede.
+        max_output_tokens: What the reply may write, by the run's limits.
+        window: What of the conversation is sent.
+    """
     model = manifest.models[0]
     return ModelRequest(
         model=model.name,
         system=manifest.instructions,
-        messages=tuple(record.messages(turns)),
+        messages=tuple(record.transcript(turns).windowed(window)),
         tools=tuple(
             ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters)
             for tool in offered(manifest, record)
         ),
         output=OutputSpec(name="answer", json_schema=manifest.output) if manifest.output else None,
         max_output_tokens=min(max_output_tokens, model.max_output_tokens or max_output_tokens),
-        user=_pseudonym(record),
+        user=user_of(record),
+        cache_key=cache_key(record),
     )
+
+
+def prompt_bytes(manifest: Manifest) -> int:
+    """What of every request stands in the manifest, in bytes of UTF-8: an upper bound, with tools that aren't offered.
+
+    Args:
+        manifest: What the run is pinned to.
+    """
+    tools = sum(
+        utf8_size(tool.name) + utf8_size(tool.description) + utf8_size(canonical(tool.parameters)) + TOOL_BYTES
+        for tool in manifest.tools
+    )
+    output = utf8_size(canonical(manifest.output)) if manifest.output else 0
+    return max(utf8_size(manifest.instructions) + output + tools, _planning_bytes(manifest) if manifest.plan else 0)
 
 
 def offered(manifest: Manifest, record: Record) -> Sequence[ToolContract]:
@@ -54,7 +83,7 @@ def plan_request(manifest: Manifest, record: Record, repair: str, max_output_tok
     tools = (
         "\n".join(f"- {tool.name}: {one_line(tool.description, 300)}" for tool in offered(manifest, record)) or "- none"
     )
-    messages = record.messages(0)
+    messages = [*record.input.context.earlier, user(record.input.task)] if record.input else []
     if repair:
         messages.append(user(f"Your plan could not be read: {repair}. Answer again with JSON only."))
     return ModelRequest(
@@ -63,10 +92,23 @@ def plan_request(manifest: Manifest, record: Record, repair: str, max_output_tok
         messages=tuple(messages),
         output=OutputSpec(name="plan", json_schema=Plan.model_json_schema()),
         max_output_tokens=min(max_output_tokens, model.max_output_tokens or max_output_tokens),
-        user=_pseudonym(record),
+        user=user_of(record),
+        cache_key=cache_key(record),
     )
 
 
-def _pseudonym(record: Record) -> str:
+def _planning_bytes(manifest: Manifest) -> int:
+    listed = sum(utf8_size(tool.name) + utf8_size(one_line(tool.description, 300)) + 4 for tool in manifest.tools)
+    schema = utf8_size(canonical(Plan.model_json_schema()))
+    return utf8_size(_PLANNING) + utf8_size(manifest.instructions) + listed + schema
+
+
+def user_of(record: Record) -> str:
+    """A pseudonym of the run's user."""
     context = record.input.context if record.input else None
     return pseudonym(context.tenant, context.user) if context else ""
+
+
+def cache_key(record: Record) -> str:
+    """What all calls of a run have in common, and no other's; it says nothing of the run."""
+    return sha256(f"{record.run}\x00{record.first_run}")[:32] if record.run else ""

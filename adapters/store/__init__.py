@@ -1,0 +1,1 @@
+"""The store: Postgres, in which budgets and what was spent are kept."""

@@ -1,0 +1,57 @@
+"""What the driver says went wrong, translated once."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tether.store import StoreOutdated, StoreUnavailable
+from tether.text import one_line
+
+UPGRADE = "run `tether store upgrade`"
+
+_IN_THE_WAY = frozenset({"40001", "40P01"})
+"""Serialization failure and deadlock: the same again succeeds."""
+_SLOW = frozenset({"57014", "55P03", "25P03", "25P04"})
+_STATES = {
+    "25006": "takes no changes: it is read-only; point TETHER_STORE_URL at the primary",
+    "28000": "does not let us in; check user and password in TETHER_STORE_URL",
+    "28P01": "does not let us in; check user and password in TETHER_STORE_URL",
+    "3D000": "has no such database; create it, or mend TETHER_STORE_URL",
+    "42501": "does not let this user do that; grant it all on schema `tether`; an upgrade takes CREATE on the database",
+    "53100": "has no room on its disk",
+    "53300": "has no connection left; raise its max_connections, or run fewer workers",
+}
+_NO_SCHEMA = frozenset({"42P01", "3F000", "42703", "42883"})
+
+
+def again(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed at once."""
+    return error.connection_invalidated or _state(error) in _IN_THE_WAY
+
+
+def told(error: Exception, where: str, within: float) -> Exception | None:
+    """For people: what is wrong with the store and what to do; None where the mistake is our own."""
+    what = f"the store at {where}"
+    if isinstance(error, (TimeoutError, PoolTimeout)):
+        return StoreUnavailable(f"{what} did not answer within {within:g} s; nothing was changed. See whether it runs")
+    if not isinstance(error, DBAPIError):
+        return StoreUnavailable(f"{what} can't be reached ({_reason(error)}); start it, or mend TETHER_STORE_URL")
+    state = _state(error)
+    if state in _NO_SCHEMA:
+        return StoreOutdated(f"{what} has no schema of this version of Tether: {UPGRADE}")
+    if state in _STATES:
+        return StoreUnavailable(f"{what} {_STATES[state]}")
+    if state in _SLOW or isinstance(error.orig, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+        return StoreUnavailable(f"{what} took longer than {within:g} s; nothing was changed. See what keeps it busy")
+    if error.connection_invalidated or state in _IN_THE_WAY or state[:2] in {"08", "53", "57", "58", "XX"}:
+        return StoreUnavailable(f"{what} can't be reached or is busy ({_reason(error.orig or error)})")
+    return None
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(str(error) or type(error).__name__)

@@ -1,0 +1,1 @@
+"""Upgrades of the store's schema: alembic runs `env.py` for each."""

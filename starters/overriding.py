@@ -1,0 +1,79 @@
+"""Raising what a run may spend, and waking runs that wait for money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from tether.budget.books import BudgetRefused
+from tether.budget.override import LOOK_AGAIN, OVERRIDE, Overridden, Override
+from tether.errors import NotAnswered
+from tether.starters.failures import explained, through_outages
+
+TAKEN_WITHIN_SECONDS = 10.0
+"""How long an override waits for a worker."""
+AT_ONCE = 20
+"""Runs that are woken at the same time."""
+
+
+async def override_run(handle: WorkflowHandle[Any, Any], override: Override) -> Overridden:
+    """Raise what a run itself may spend, and wait until it has taken that.
+
+    Args:
+        handle: Of the run.
+        override: With an id: sent twice it counts once.
+
+    Raises:
+        BudgetRefused: The run refuses it.
+        NotAnswered: No worker has taken it in time.
+        RunNotFound: There is no such run.
+        ConnectionFailed: The server does not answer.
+    """
+
+    async def send() -> Overridden:
+        taken: Overridden = await handle.execute_update(OVERRIDE, override, id=override.id, result_type=Overridden)
+        return taken
+
+    try:
+        async with explained(handle.id):
+            return await asyncio.wait_for(through_outages(send), TAKEN_WITHIN_SECONDS)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise NotAnswered(
+            f"no worker has taken the override of {handle.id!r} within {TAKEN_WITHIN_SECONDS:g} s: start one, and give "
+            f"it again with --id {override.id}, by which it counts once"
+        ) from error
+    except WorkflowUpdateFailedError as error:
+        raise BudgetRefused(str(error.cause)) from error
+
+
+async def wake(client: Client, runs: Iterable[str]) -> int:
+    """Tell runs that wait for money that there may be some; how many were told.
+
+    One that isn't told, since it has ended, or since the server doesn't answer, looks again by itself.
+
+    Args:
+        client: Of Temporal.
+        runs: Their ids.
+    """
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def tell(run: str) -> bool:
+        async with turn:
+            try:
+                await client.get_workflow_handle(run).signal(LOOK_AGAIN)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return False
+            return True
+
+    return sum(await asyncio.gather(*(tell(run) for run in dict.fromkeys(runs))))

@@ -1,0 +1,91 @@
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.books import fresh_database
+from tests.service.conftest import PATIENCE, Command, Served, bare_environment
+from tests.service.shop import obey
+from tests.service.waiting import ended
+from tether.starters.cli.exits import ExitStatus
+from tether.testing.wire import wire_in_thread
+from tether.workers.dev import DevServer
+from tether.workers.embedded import EmbeddedStore
+from tether.workers.guarded import GuardedProcess
+
+
+@pytest.fixture(scope="module")
+def budgeted(dev_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A worker of an App with budgets, with a scripted model and a store."""
+    folder = tmp_path_factory.mktemp("budgeted")
+    store = EmbeddedStore()
+    asyncio.run(store.start())
+    with wire_in_thread(obey) as wire:
+        environment = bare_environment() | {
+            "TEMPORAL_ADDRESS": dev_server.address,
+            "TETHER_STORE_URL": fresh_database(store.url),
+            "TETHER_TASK_QUEUE": "budgeted-tests",
+            "TETHER_DRAIN": "1",
+            "OPENAI_API_KEY": "scripted",
+            "OPENAI_BASE_URL": wire.openai_url,
+        }
+        served = Served(environment)
+        assert Command(served, folder)("store", "upgrade").returncode == ExitStatus.SUCCESS
+        command = [sys.executable, "-m", "tether.starters.cli", "worker", "--app", "tests.service.till:app"]
+        worker = GuardedProcess(command, environment=environment, log=folder / "log")
+        yield served
+        asyncio.run(worker.stop(PATIENCE))
+    asyncio.run(store.stop())
+
+
+@pytest.fixture
+def tether(budgeted: Served, tmp_path: Path) -> Command:
+    """The command, which finds server and store by its settings."""
+    return Command(budgeted, tmp_path)
+
+
+def parked(tether: Command, key: str, *options: str) -> None:
+    """A run that waits for money."""
+    started = tether("run", "desk", "Done.", "--key", key, "--detach", *options)
+    assert started.returncode == ExitStatus.SUCCESS, started.stderr
+    while (doing := _run(tether, key)["doing"]) != "waiting_budget":
+        assert doing in {"queued", "planning", "thinking"}
+
+
+def _run(tether: Command, key: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(tether("show", key, "--json").stdout)["run"]
+    return said
+
+
+def test_a_run_that_waits_for_a_scope_goes_on_once_it_has_a_cap(tether: Command) -> None:
+    """It is listed with the scope, is told, and completes; what it spent is on the scope's statement."""
+    parked(tether, "by-scope", "--user", "u-1")
+    assert "waiting    run/default/by-scope" in tether("budget", "show", "user:u-1").stdout
+    given = tether("budget", "set", "user:u-1", "--cap", "5", "--by", "u-41")
+    assert given.stdout.splitlines()[-1] == "1 waiting run looks again"
+    cost = ended(tether, "by-scope")["run"]["cost"]
+    spent = json.loads(tether("budget", "statement", "user:u-1", "--json").stdout)
+    assert [(line["run"], line["amount"]) for line in spent["lines"]] == [("run/default/by-scope", cost)]
+    assert (spent["standing"]["spent"], spent["standing"]["held"]) == (cost, 0)
+
+
+def test_a_run_that_waits_for_its_own_cap_goes_on_once_it_is_raised(tether: Command) -> None:
+    """By its key; somebody who may not is refused, and nothing happens."""
+    tether("budget", "set", "user:u-2", "--cap", "5", "--by", "u-41")
+    parked(tether, "by-run", "--user", "u-2", "--limit", "max_cost_usd=0.000001")
+    given = ("budget", "override", "by-run", "--amount", "2", "--reason", "nearly done")
+    refused = tether(*given, "--by", "u-2")
+    assert refused.returncode == ExitStatus.REFUSED
+    assert "finance" in refused.stderr
+    assert "run/default/by-run may spend $2.00 more" in tether(*given, "--by", "u-41").stdout
+    assert ended(tether, "by-run")["run"]["outcome"] == "completed"
+
+
+def test_a_run_that_is_not_there_is_not_raised(tether: Command) -> None:
+    """It is said, with a status of its own."""
+    given = tether("budget", "override", "nope", "--amount", "2", "--reason", "why not", "--by", "u-41")
+    assert given.returncode == ExitStatus.NOT_FOUND
