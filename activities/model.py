@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import NoReturn
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 
-from tether.activities.attempts import Attempt, Interrupted
+from tether.activities.attempts import Interrupted
 from tether.activities.costs import Costs
 from tether.activities.findings import found, to_be_asked
+from tether.activities.model_call import ModelCall
 from tether.activities.owners import Owners
 from tether.agent import Agent
 from tether.context import RunContext
@@ -22,10 +21,9 @@ from tether.gate import Candidate, decide, read_calls, rules_of
 from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.messages import AssistantMessage
-from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult, SummaryDue
+from tether.model_records import DecidedCall, ModelInput, ModelResult, SummaryDue
 from tether.next_window import last_window, loses, next_window
-from tether.ports import Progress, RunRef, TranscriptLost, Transcripts
-from tether.prices import Price
+from tether.ports import Progress, TranscriptLost, Transcripts
 from tether.prompts import plan_request, turn_request
 from tether.provider import Delta, ModelReply, ModelRequest, Providers
 from tether.record import Record
@@ -79,25 +77,25 @@ class ModelActivities:
     @activity.defn(name=THINK)
     async def think(self, given: ModelInput) -> ModelResult:
         """One turn: ask the stop predicate, call the model, decide about each call of its reply."""
-        call = _Call(self._client, given)
+        call = ModelCall(self._client, given)
         with call.never_again():
             return await self._think(call)
 
     @activity.defn(name=PLAN)
     async def plan(self, given: ModelInput) -> ModelResult:
         """Ask the model for a plan."""
-        call = _Call(self._client, given)
+        call = ModelCall(self._client, given)
         with call.never_again():
             return await self._plan(call)
 
     @activity.defn(name=SUMMARISE)
     async def summarise(self, given: ModelInput) -> ModelResult:
         """Have a model sum up what is to be left out of a turn's call."""
-        call = _Call(self._client, given)
+        call = ModelCall(self._client, given)
         with call.never_again():
             return await self._summarise(call)
 
-    async def _think(self, call: _Call) -> ModelResult:
+    async def _think(self, call: ModelCall) -> ModelResult:
         given = call.given
         record, manifest = await self._known(call)
         agent = self._agents[given.agent]
@@ -111,12 +109,12 @@ class ModelActivities:
             due = SummaryDue(input_bytes=bound_of(summary), max_output_tokens=summary.max_output_tokens)
             return ModelResult(summary_due=due, spent=call.attempt.spent)
         request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens, window)
-        price = _price(call, manifest, request.model)
+        price = call.price(manifest, request.model)
         reply = await self._reply(call, request)
         message, candidates = read_calls(reply.blocks, agent.registry, given.next_call)
         calls = await self._decided(call, agent, candidates, record)
         judged = judge(reply, message, agent.output, request.max_output_tokens)
-        result = _priced(call, price, request, reply).model_copy(
+        result = call.result(price, request, reply).model_copy(
             update={
                 "message": message,
                 "calls": calls,
@@ -132,16 +130,16 @@ class ModelActivities:
         self._transcripts.answered(call.run, given.turn, result)
         return result
 
-    async def _plan(self, call: _Call) -> ModelResult:
+    async def _plan(self, call: ModelCall) -> ModelResult:
         given = call.given
         record, manifest = await self._known(call)
         request = plan_request(manifest, record, given.repair, given.max_output_tokens)
-        price = _price(call, manifest, request.model)
+        price = call.price(manifest, request.model)
         reply = await self._reply(call, request)
         text = AssistantMessage(role="assistant", blocks=reply.blocks).text
         plan, problem = read_plan(text)
         error = RunError(kind=ErrorKind.INVALID_OUTPUT, message=f"the plan can't be read: {one_line(problem, 500)}")
-        return _priced(call, price, request, reply).model_copy(
+        return call.result(price, request, reply).model_copy(
             update={
                 "plan": plan,
                 "content": content_id(plan.model_dump_json()) if plan else "",
@@ -149,18 +147,18 @@ class ModelActivities:
             }
         )
 
-    async def _summarise(self, call: _Call) -> ModelResult:
+    async def _summarise(self, call: ModelCall) -> ModelResult:
         given = call.given
         record, manifest = await self._known(call)
         before, after = last_window(manifest, record, given), next_window(manifest, record, given)
         if manifest.summariser is None or not loses(before, after):
             return ModelResult(spent=call.attempt.spent)
         request = summary_request(manifest, record, given, before, after)
-        price = _price(call, manifest, request.model)
+        price = call.price(manifest, request.model)
         reply = await self._reply(call, request)
         window = summed_up(manifest, record, given, after, AssistantMessage(role="assistant", blocks=reply.blocks).text)
         why = f"{request.model} wrote no summary that saves room ({reply.finish}); old turns are left out without one"
-        result = _priced(call, price, request, reply).model_copy(
+        result = call.result(price, request, reply).model_copy(
             update={
                 "window": window,
                 "content": content_id(window.summary) if window else "",
@@ -171,7 +169,7 @@ class ModelActivities:
         return result
 
     async def _decided(
-        self, call: _Call, agent: Agent, candidates: tuple[Candidate, ...], record: Record
+        self, call: ModelCall, agent: Agent, candidates: tuple[Candidate, ...], record: Record
     ) -> tuple[DecidedCall, ...]:
         """What was decided about each call of a reply."""
         context = record.input.context if record.input else RunContext()
@@ -186,7 +184,7 @@ class ModelActivities:
                 call.cut_off(interruption, "the owner or cost function of a tool")
         return decide(candidates, findings.owners, rules_of(record), findings.costs)
 
-    async def _known(self, call: _Call) -> tuple[Record, Manifest]:
+    async def _known(self, call: ModelCall) -> tuple[Record, Manifest]:
         """The record up to this turn and the pinned manifest, whose contracts this worker must have."""
         given = call.given
         await self._be_here(call)
@@ -201,7 +199,7 @@ class ModelActivities:
             await call.not_here(f"this worker has another version of agent {given.agent!r}")
         return record, manifest
 
-    async def _be_here(self, call: _Call) -> None:
+    async def _be_here(self, call: ModelCall) -> None:
         if call.given.agent not in self._agents:
             await call.not_here(f"this worker has no agent {call.given.agent!r}")
 
@@ -217,7 +215,7 @@ class ModelActivities:
             self._fitting.add(key)
         return key in self._fitting
 
-    async def _stops(self, agent: Agent, manifest: Manifest, record: Record, call: _Call) -> bool:
+    async def _stops(self, agent: Agent, manifest: Manifest, record: Record, call: ModelCall) -> bool:
         if not manifest.stops or agent.stop is None or call.given.turn == 1:
             return False
         try:
@@ -235,8 +233,12 @@ class ModelActivities:
             )
             call.give_up(RunError(kind=ErrorKind.STOP_FAILED, message=message))
 
-    async def _reply(self, call: _Call, request: ModelRequest) -> ModelReply:
+    async def _reply(self, call: ModelCall, request: ModelRequest) -> ModelReply:
         attempt, given = call.attempt, call.given
+        if attempt.billed_before:
+            # Paid for only once: what was cut off is charged at its worst case, and this call is reserved for anew.
+            message = f"an attempt was paused or reset while {request.model} answered"
+            call.give_up(RunError(kind=ErrorKind.LOST, message=message), billed=True)
         deadline_ms = min(self._timeout_ms, attempt.left_ms(given.active_ms))
 
         def publish(delta: Delta) -> None:
@@ -249,79 +251,13 @@ class ModelActivities:
             await self._failed(call, error)
         except Interrupted as interruption:
             if interruption.why == "paused":
+                attempt.billed = True
                 await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message="the model call was paused or reset"))
             call.cut_off(interruption, request.model)
 
-    async def _failed(self, call: _Call, failed: ProviderError) -> NoReturn:
+    async def _failed(self, call: ModelCall, failed: ProviderError) -> NoReturn:
         error, reaction = failed.error, REACTIONS[failed.error.kind]
         retried = not failed.billed and reaction.retry in {"backoff", "after"}
         if retried and call.attempt.number < self._attempts:
             await call.attempt.again(error, after=failed.retry_after)
         call.give_up(error, billed=failed.billed)
-
-
-class _Call:
-    """One model call: what was asked, and the attempt that answers it."""
-
-    def __init__(self, client: Client, given: ModelInput) -> None:
-        info = activity.info()
-        assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
-        self.given = given
-        self.run = RunRef(info.workflow_id, info.workflow_run_id)
-        self.attempt = Attempt(client, given.failed)
-
-    @contextmanager
-    def never_again(self) -> Iterator[None]:
-        """Whatever nobody has foreseen ends the run: made again, it would be billed again, for ever."""
-        try:
-            yield
-        except ApplicationError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever it is, it must not be billed for ever
-            activity.logger.exception("a model call failed in a way that was not foreseen")
-            message = (
-                f"a model call failed by {type(error).__name__}: {one_line(str(error), 500)}; see the worker's log"
-            )
-            self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
-
-    def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
-        cost = self.given.reserved if billed else 0
-        self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed, cost=cost))
-
-    async def not_here(self, message: str) -> NoReturn:
-        error = RunError(kind=ErrorKind.NOT_HERE, message=f"{message}; waiting for a worker that has it")
-        await self.attempt.later(error)
-
-    def cut_off(self, interruption: Interrupted, model: str) -> NoReturn:
-        match interruption.why:
-            case "deadline" if self.attempt.left_ms(self.given.active_ms) <= 0:
-                error = RunError(kind=ErrorKind.TIMEOUT, message="the run's active time was used up by a model call")
-            case "deadline":
-                error = RunError(kind=ErrorKind.PROVIDER_TIMEOUT, message=f"{model} did not answer in time")
-            case "shutdown":
-                error = RunError(kind=ErrorKind.LOST, message=f"the worker stopped while {model} answered")
-            case _:
-                error = RunError(kind=ErrorKind.CANCELLED, message=f"the call of {model} was cancelled")
-        self.give_up(error, billed=True)
-
-
-def _price(call: _Call, manifest: Manifest, model: str) -> Price:
-    """What the run is pinned to: it isn't repriced while it is in flight."""
-    price = manifest.price(model)
-    if price is None:
-        message = f"the run was started without a price of {model}, so its cost can't be told; start it anew"
-        call.give_up(RunError(kind=ErrorKind.UNPRICED, message=message))
-    return price
-
-
-def _priced(call: _Call, price: Price, request: ModelRequest, reply: ModelReply) -> ModelResult:
-    estimated = not reply.usage.total and not price.is_free
-    return ModelResult(
-        finish=reply.finish,
-        usage=reply.usage,
-        cost=call.given.reserved if estimated else price.cost(reply.usage),
-        estimated=estimated,
-        model=f"{request.model.partition(':')[0]}:{reply.model}",
-        request_id=reply.request_id,
-        spent=call.attempt.spent,
-    )

@@ -13,7 +13,7 @@ from tether.record import CallRecord, Record
 from tether.records import AWAIT_FUNDS, DRAW, EVALUATE, NOTIFY, PLAN, SETUP, SUMMARISE, THINK
 from tether.starters.pending import PendingAttempt
 from tether.state import CallStatus, Doing
-from tether.steps import steps_of
+from tether.steps import cost_so_far, steps_of
 from tether.usage import Usage
 from tether.view import CallView, RunView
 
@@ -67,7 +67,7 @@ def view_of(
         parked=funding.parked if record.status == "running" else None,
         cap=_cap(record, funding),
         usage=sum((result.usage for result in results), Usage()),
-        cost=ended.cost if ended else sum(step.cost + step.tool_cost for step in steps_of(record, gaps=True)),
+        cost=ended.cost if ended else cost_so_far(record),
         active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
         started=record.started,
     )

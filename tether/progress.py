@@ -117,7 +117,8 @@ def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attemp
     state.lost = [*(spent.failed or state.lost), last]
     if spent.attempts >= max_attempts:
         counted = {"spent": Spent(attempts=spent.attempts), "cost": 0}
-        model_failed(state, failure.model_copy(update=counted), ended_ms)
+        given_up = not_summarised if state.summary else model_failed
+        given_up(state, failure.model_copy(update=counted), ended_ms)
 
 
 def executing(state: RunState, call_id: str, *, acts: bool) -> CallState:

@@ -62,6 +62,15 @@ def steps_of(record: Record, turns: int | None = None, *, gaps: bool = False) ->
     return tuple(steps)
 
 
+def cost_so_far(record: Record) -> int:
+    """What a run has spent, in micro-dollars: also on a turn whose calls are in flight, and on attempts that failed."""
+    known = sum(step.cost + (step.tool_cost if done else 0) for step, done in _unnumbered(record))
+    if record.status != "running":
+        return known
+    failed = [turn.failures for turn in record.turns.values() if turn.result is None]
+    return known + sum(step.cost for failures in (record.plan_failures, *failed) for step in _unanswered(0, failures))
+
+
 def _unnumbered(record: Record) -> Iterator[tuple[AgentStep, bool]]:
     """All steps, and of each whether it has an outcome."""
     closed = record.status != "running"

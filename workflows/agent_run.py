@@ -203,6 +203,7 @@ class AgentRun:
             if self._state.ending:
                 await self._land()
             else:
+                self._funds.rest(resting=self._state.at_rest)
                 await self._something_happens()
             self._continue_as_new_if_due()
 

@@ -40,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
     from tether.workflows.clock import now_ms
 
 
+KEPT_WHILE_WAITING = timedelta(minutes=1)
+"""So long a run that waits for people keeps money that it has drawn ahead."""
 ASK_AGAIN = timedelta(minutes=1)
 """After a failure of asking that nobody has foreseen."""
 
@@ -63,6 +65,7 @@ class Funds:
         self._waiting: asyncio.Task[None] | None = None
         self._awaited: ActivityHandle[Drawn] | None = None
         self._notice: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
         self._manifest: Manifest | None = None
         self._limits: RunLimits | None = None
         self._terms = OverrideTerms()
@@ -88,11 +91,24 @@ class Funds:
         if self._state.parked:
             self._wait()
 
+    def rest(self, *, resting: bool) -> None:
+        """The run waits for people, or goes on: what it keeps for later calls isn't kept from others for long."""
+        if not resting and self._resting:
+            self._resting.cancel()
+            self._resting = None
+        elif resting and self._resting is None and self._purse.allowance > 0:
+            self._resting = asyncio.create_task(self._give_back_spare())
+
+    async def _give_back_spare(self) -> None:
+        await workflow.sleep(KEPT_WHILE_WAITING, summary="until spare money is given back")
+        async with self._drawing:
+            await self._ask(0)
+
     def stop(self) -> None:
         """The run ends: nothing is waited for any more, and no override taken."""
         self._over = True
         self._state.parked = None
-        for task in (self._clock, self._waiting):
+        for task in (self._clock, self._waiting, self._resting):
             if task:
                 task.cancel()
 
@@ -254,7 +270,7 @@ class Funds:
                 raise asyncio.CancelledError from error
             shortage = Shortage(why="store", need=need, message=f"the ledger can't be asked: {_cause(error)}")
             answer = Drawn(number=draw.number, shortage=shortage)
-        self._purse.drawn(draw.charges, answer)
+        self._purse.drawn(draw, answer)
         return answer
 
     def _draw(self, *, need: int = 0, final: bool = False) -> Draw:
@@ -274,6 +290,7 @@ class Funds:
             need=need,
             spare=spare_for(need),
             final=final,
+            overrides=tuple(self._purse.overrides[self._purse.told_overrides :]),
         )
 
     def _park(
@@ -327,7 +344,7 @@ class Funds:
                 continue  # or somebody said to look again
             finally:
                 self._awaited = None
-            self._purse.drawn(draw.charges, answer)
+            self._purse.drawn(draw, answer)
             self._go_on()
 
     def _go_on(self) -> None:

@@ -28,6 +28,9 @@ MOST = MAX_DOLLARS * MICROS_PER_DOLLAR
 """No single amount is larger: their sums fit into 64 bits."""
 
 
+_ENTERED = {"run", "lineage", "number", "scopes", "in_flight", "need", "spare", "overrides"}
+
+
 class PostgresLedger:
     """Implements `Ledger`.
 
@@ -169,9 +172,7 @@ async def _write(
             "enter": not (refused and same and not charges),
             "kind": "settlement" if draw.final else "refusal" if refused else "draw",
             "granted": drawn.granted,
-            "detail": draw.model_dump_json(
-                include={"run", "lineage", "number", "scopes", "in_flight", "need", "spare"}, exclude_defaults=True
-            ),
+            "detail": draw.model_dump_json(include=_ENTERED, exclude_defaults=True),
         },
     )
 

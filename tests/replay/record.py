@@ -11,24 +11,37 @@ import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from tests.workflows.approving import FINANCE, LEAD, start, waiting
 from tests.workflows.desk import Answer, agent, look_up
-from tether import App, Happened, Limits, ToolError, tool
+from tests.workflows.test_summaries import reads_and_sums_up
+from tests.workflows.test_windows import read_page
+from tether import App, Budgets, Context, Happened, Limits, Model, ModelPrice, ToolError, tool
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
+from tether.adapters.store.books import PostgresBooks
+from tether.adapters.store.engine import Store
+from tether.adapters.store.migrate import upgrade
+from tether.budget.accounts import Override as ScopeOverride
+from tether.budget.config import Defaults
+from tether.budget.override import OVERRIDE
 from tether.policy.rules import ALLOW_ALL
 from tether.starters.client import AgentClient, RunHandle
+from tether.starters.overriding import wake
 from tether.starters.replay import histories_of, numbered
 from tether.testing.harness import Tether, running
-from tether.testing.wire import Reply, Stall, Status, calls, calls_many, says
+from tether.testing.wire import Reply, ScriptedUsage, Stall, Status, calls, calls_many, says
 from tether.workers.dev import DevServer
+from tether.workers.embedded import EmbeddedStore
 
 HISTORIES = Path(__file__).parent / "histories"
+PRICED = Model("openai:scripted", price=ModelPrice(input_usd="1", output_usd="10"), max_output_tokens=1_000)
 PLAN = '{"steps": [{"id": "1", "what": "look it up", "tool": "look_up"}]}'
 
 _WORKER = re.compile(r"^\d+@[\w.]+")
@@ -46,6 +59,12 @@ async def send(text: str) -> str:
 async def post(text: str) -> str:
     """Post."""
     raise ConnectionError("reset while posting")
+
+
+@tool(effect="read", cost_usd="0.02", retries=1, actual_cost_usd=lambda found: "0.01" if found else "0")
+async def search(query: str) -> str:
+    """Search."""
+    return f"found {query}"
 
 
 @tool(effect="read")
@@ -205,6 +224,61 @@ async def continued(tether: Tether) -> RunHandle[Any]:
     return await AgentClient(tether.client, settings=settings).start("desk", "Look up seven")
 
 
+async def raised(tether: Tether) -> RunHandle[Any]:
+    """A run that waits for money twice, continues as new while it does, and is given some by update and by signal."""
+    limits = Limits(max_cost_usd="0.001")
+    app = App(agents=[agent(models=PRICED, limits=limits)], policy=ALLOW_ALL)
+    costly = replace(calls("look_up", order_id="1"), usage=ScriptedUsage(input=900, output=900))
+    tether.script(costly, says("Done."))
+    settings = await tether.serve(app, continue_after=14)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Spend")
+    await parked(run)
+    await run.override("0.015", by=LEAD, reason="Go on.", id="first")
+    await parked(run, spent=1)
+    given = {"id": "second", "amount": 500_000, "by": {"id": "u-41"}}
+    await tether.client.get_workflow_handle(run.id).signal(OVERRIDE, given)
+    return run
+
+
+async def unpaid(tether: Tether) -> RunHandle[Any]:
+    """A run whose budget nobody raises in time."""
+    limits = Limits(max_cost_usd="0.001", budget_wait=0.1)
+    tether.script(says("Never."))
+    return await tether.start(agent(models=PRICED, limits=limits), "Spend")
+
+
+async def drawn(tether: Tether) -> RunHandle[Any]:
+    """A run that draws from a ledger, waits for money of a scope, looks again, pays for a tool, and gives back."""
+    mean = Budgets(
+        defaults=Defaults(user="0.001", team="refuse", tenant="10.00", agent="uncapped"),
+        overrides={"roles": "finance", "most": "100.00"},
+        people={"u-41": "finance"},
+    )
+    tether.script(calls_many(("search", {"query": "a"}), ("search", {"query": "b"})), says("Done."))
+    app = App(agents=[agent(search, models=PRICED)], policy=ALLOW_ALL, budgets=mean)
+    settings = await tether.serve(app)
+    run = await AgentClient(tether.client, settings=settings).start("desk", "Search", user="u-17")
+    await parked(run)
+    async with Store(settings.store_url.get_secret_value()) as store:
+        given = ScopeOverride(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
+        await wake(tether.client, await PostgresBooks(store).override(given, FINANCE))
+    return run
+
+
+async def summed_up(tether: Tether) -> RunHandle[Any]:
+    """A run that sums up its old turns twice before it leaves them out."""
+    context = Context(window=4_000, keep_turns=2, preview_bytes=None, summarise_with="openai:gpt-5-mini")
+    tether.wire.follow(reads_and_sums_up)
+    served = agent(read_page, context=context, limits=Limits(max_steps=30))
+    return await tether.start(served, "Read the book")
+
+
+async def parked(run: RunHandle[Any], *, spent: int = 0) -> None:
+    """Wait until a run that has spent so much waits for money."""
+    while (view := await run.status()).parked is None or view.cost < spent:
+        await asyncio.sleep(0.05)
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     planned,
     plan_never_read,
@@ -224,6 +298,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     cancelled,
     lost_model_call,
     continued,
+    raised,
+    unpaid,
+    drawn,
+    summed_up,
 )
 
 
@@ -232,12 +310,14 @@ async def record(names: list[str]) -> None:
     unknown = set(names) - {scenario.__name__ for scenario in SCENARIOS}
     if unknown:
         raise SystemExit(f"there is no scenario {', '.join(sorted(unknown))}")
-    async with DevServer(ui=False) as server:
+    async with DevServer(ui=False) as server, EmbeddedStore() as store:
+        await upgrade(store.url)
         client = await connect(address=server.address, namespace="default")
+        settings = Settings(drain=2, heartbeat=2, unsafe_heartbeat=2, store_url=SecretStr(store.url))
         for scenario in SCENARIOS:
             if names and scenario.__name__ not in names:
                 continue
-            async with running(client, Settings(drain=2, heartbeat=2, unsafe_heartbeat=2)) as tether:
+            async with running(client, settings) as tether:
                 run = await scenario(tether)
                 result = await run.result()
                 files = await _written(client, run.id, HISTORIES / f"{scenario.__name__}.json")

@@ -143,6 +143,24 @@ async def test_a_pause_during_an_owner_function_asks_the_model_nothing_twice(tet
     assert (result.succeeded, result.turns, len(tether.wire.requests)) == (True, 2, 2)
 
 
+async def test_a_model_call_that_is_paused_is_paid_for(tether: Tether) -> None:
+    """What a provider may bill for a call that somebody paused is charged at its worst case, and asked for anew."""
+    tether.script(Stall(says("Never.")), says("Done."))
+    run = await tether.start(agent(), "Wait")
+    await tether.wire.wait_for_requests(1)
+    execution = WorkflowExecution(workflow_id=run.id)
+    service, namespace = tether.client.workflow_service, tether.client.namespace
+    await service.pause_activity(PauseActivityRequest(namespace=namespace, execution=execution, type="tether:think"))
+    await until_yielded(tether, run.id)
+    await service.unpause_activity(
+        UnpauseActivityRequest(namespace=namespace, execution=execution, type="tether:think")
+    )
+    result = await run.result()
+    (step,) = [step async for step in run.steps()]
+    assert (result.outcome, len(tether.wire.requests), len(step.failed)) == ("completed", 2, 1)
+    assert result.cost == step.cost > step.failed[0].cost > 0
+
+
 async def until_beaten(tether: Tether, run: str) -> None:
     """Wait for a beat after this moment, which hears of a pause."""
     async with asyncio.timeout(20):

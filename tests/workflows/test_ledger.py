@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -216,3 +217,26 @@ async def test_a_report_above_the_worst_case_is_charged_in_full_and_marked(spend
     assert await spending.spent("user:u-17") == (result.cost, 0)
     over: Sequence[Any] = [charge for charge in (await spending.books.statement("user:u-17")).lines if charge.over]
     assert len(over) == 1
+
+
+async def test_a_run_that_waits_for_a_person_gives_back_what_it_drew_ahead(
+    spending: Spending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money that a run keeps for later calls isn't kept from others while it waits for days."""
+    monkeypatch.setattr("tether.workflows.funds.KEPT_WHILE_WAITING", timedelta(milliseconds=100))
+
+    @tool(effect="read", requires_approval=True)
+    async def peek() -> str:
+        """Look."""
+        return "seen"
+
+    spending.tether.script(calls("peek"), says("Done."))
+    handle = await spending.start(desk(peek))
+    await until(handle, lambda view: view.doing == "waiting_approval")
+    async with asyncio.timeout(20):
+        while (await spending.spent("user:u-17")) != (300, 0):
+            await asyncio.sleep(0.05)
+    await handle.approve("c1", by=LEAD)
+    result = await handle.result()
+    assert result.outcome == "completed"
+    assert await spending.spent("user:u-17") == (result.cost, 0)

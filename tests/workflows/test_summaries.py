@@ -24,7 +24,7 @@ def reader() -> Agent:
 
 def reads_and_sums_up(request: Request) -> Answer:
     """The cheap model counts its summaries; the other one reads on."""
-    if request.model != "cheap":
+    if request.model not in {"cheap", "gpt-5-mini"}:
         return reads_on(request)
     return Reply(text=f"SUMMARY after {request.user_text.count('read_page returned')}", usage=ScriptedUsage(900, 20))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tether.budget.override import Overridden
 from tether.value import Value
 
 ModelCallKind = Literal["plan", "turn", "summary"]
@@ -64,8 +65,8 @@ class Draw(Value):
         account: `first_execution_run_id`: the same for all runs of a chain.
         run: The run's id.
         lineage: Temporal's id of the run of the chain that asks.
-        number: Of this draw, from 1, over the chain; one that isn't higher than the last of the same or an earlier
-            lineage is stale.
+        number: Of this draw, from 1, over the chain; one that isn't higher than the last of the same lineage is stale.
+            An unknown lineage takes over with any number: a reset counts from an earlier one again.
         agent: The agent's name.
         version: Digest of its manifest.
         user: Who asked for the run.
@@ -77,6 +78,7 @@ class Draw(Value):
         spare: What the run would take beyond that, so that it needn't ask at each call; the ledger gives what it can
             spare.
         final: Whether the run has ended: nothing stays held.
+        overrides: By which people raised the run's own cap since the last draw that was answered, for the record.
     """
 
     account: str
@@ -93,6 +95,7 @@ class Draw(Value):
     need: int = Field(default=0, ge=0)
     spare: int = Field(default=0, ge=0)
     final: bool = False
+    overrides: tuple[Overridden, ...] = ()
 
 
 class Shortage(Value):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from tether.budget.draws import Charge, ChargeKind, Drawn, Reserved, Shortage
+from tether.budget.draws import Charge, ChargeKind, Draw, Drawn, Reserved, Shortage
 from tether.budget.override import Overridden
 from tether.budget.reservation import Reservation
 from tether.money import dollars
@@ -83,6 +83,7 @@ class Purse(BaseModel):
     Attributes:
         scopes: On whose account it spends; empty where no budgets are configured.
         overrides: By which people raised its own cap.
+        told_overrides: How many of them the ledger has heard of.
         allowance: What the ledger granted it and nothing is reserved of.
         reserved: What is kept for what is in flight, by `turn` or the call's id.
         untold: Charges that the ledger hasn't heard of.
@@ -94,6 +95,7 @@ class Purse(BaseModel):
 
     scopes: tuple[str, ...] = ()
     overrides: list[Overridden] = Field(default_factory=list)
+    told_overrides: int = 0
     allowance: int = 0
     reserved: dict[str, Reservation] = Field(default_factory=dict)
     untold: list[Charge] = Field(default_factory=list)
@@ -175,9 +177,10 @@ class Purse(BaseModel):
         """What stays reserved while a draw is made."""
         return tuple(Reserved(draw=each.draw, amount=each.amount) for each in self.reserved.values())
 
-    def drawn(self, told: tuple[Charge, ...], answer: Drawn) -> None:
-        """The ledger answered, or could not be reached: then it is told the same once more."""
+    def drawn(self, draw: Draw, answer: Drawn) -> None:
+        """The ledger answered a draw, or could not be reached: then it is told the same once more."""
         if answer.shortage is None or answer.shortage.why != "store":
-            self.untold = self.untold[len(told) :]
+            self.untold = self.untold[len(draw.charges) :]
+            self.told_overrides += len(draw.overrides)
         self.allowance += answer.granted
         self.left, self.raised = answer.left, answer.raised

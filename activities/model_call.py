@@ -1,0 +1,89 @@
+"""One call of a model as an activity makes it: its attempts, its price, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from tether.activities.attempts import Attempt, Interrupted
+from tether.errors import ErrorKind, RunError
+from tether.manifest import Manifest
+from tether.model_records import ModelFailure, ModelInput, ModelResult
+from tether.ports import RunRef
+from tether.prices import Price
+from tether.provider import ModelReply, ModelRequest
+from tether.text import one_line
+
+
+class ModelCall:
+    """One model call: what was asked, and the attempt that answers it."""
+
+    def __init__(self, client: Client, given: ModelInput) -> None:
+        info = activity.info()
+        assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
+        self.given = given
+        self.run = RunRef(info.workflow_id, info.workflow_run_id)
+        self.attempt = Attempt(client, given.failed)
+
+    @contextmanager
+    def never_again(self) -> Iterator[None]:
+        """Whatever nobody has foreseen ends the run: made again, it would be billed again, for ever."""
+        try:
+            yield
+        except ApplicationError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it must not be billed for ever
+            activity.logger.exception("a model call failed in a way that was not foreseen")
+            message = (
+                f"a model call failed by {type(error).__name__}: {one_line(str(error), 500)}; see the worker's log"
+            )
+            self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
+
+    def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
+        """End the activity: the call failed for good."""
+        cost = self.given.reserved if billed else 0
+        self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed, cost=cost))
+
+    async def not_here(self, message: str) -> NoReturn:
+        """Leave the call to a worker that can make it."""
+        error = RunError(kind=ErrorKind.NOT_HERE, message=f"{message}; waiting for a worker that has it")
+        await self.attempt.later(error)
+
+    def cut_off(self, interruption: Interrupted, model: str) -> NoReturn:
+        """End the activity: something else ended the call before it had an answer."""
+        match interruption.why:
+            case "deadline" if self.attempt.left_ms(self.given.active_ms) <= 0:
+                error = RunError(kind=ErrorKind.TIMEOUT, message="the run's active time was used up by a model call")
+            case "deadline":
+                error = RunError(kind=ErrorKind.PROVIDER_TIMEOUT, message=f"{model} did not answer in time")
+            case "shutdown":
+                error = RunError(kind=ErrorKind.LOST, message=f"the worker stopped while {model} answered")
+            case _:
+                error = RunError(kind=ErrorKind.CANCELLED, message=f"the call of {model} was cancelled")
+        self.give_up(error, billed=True)
+
+    def price(self, manifest: Manifest, model: str) -> Price:
+        """What the run is pinned to: it isn't repriced while it is in flight."""
+        price = manifest.price(model)
+        if price is None:
+            message = f"the run was started without a price of {model}, so its cost can't be told; start it anew"
+            self.give_up(RunError(kind=ErrorKind.UNPRICED, message=message))
+        return price
+
+    def result(self, price: Price, request: ModelRequest, reply: ModelReply) -> ModelResult:
+        """A reply with what it cost."""
+        estimated = not reply.usage.total and not price.is_free
+        return ModelResult(
+            finish=reply.finish,
+            usage=reply.usage,
+            cost=self.given.reserved if estimated else price.cost(reply.usage),
+            estimated=estimated,
+            model=f"{request.model.partition(':')[0]}:{reply.model}",
+            request_id=reply.request_id,
+            spent=self.attempt.spent,
+        )
