@@ -34,9 +34,14 @@ def micros_from_dollars(amount: str | Decimal | float) -> int:
 
 
 def dollars(micros: int) -> str:
-    """An amount for people: `$0.0123`, with as many digits as it takes to tell it from zero."""
-    amount = Decimal(micros) / MICROS_PER_DOLLAR
-    return f"${amount:.2f}" if micros == 0 or amount >= 1 else f"${amount:.6f}".rstrip("0")
+    """An amount for people, in cents at least: below a dollar to the micro-dollar, `$0.0123`; else `$1.50`."""
+    return exact_dollars(micros) if micros < MICROS_PER_DOLLAR else f"${Decimal(micros) / MICROS_PER_DOLLAR:.2f}"
+
+
+def exact_dollars(micros: int) -> str:
+    """An amount to the micro-dollar, in cents at least: a statement's parts add up to its sum."""
+    amount = f"{Decimal(abs(micros)) / MICROS_PER_DOLLAR:.6f}"
+    return f"{'-' if micros < 0 else ''}${amount[:-4]}{amount[-4:].rstrip('0')}"
 
 
 def _checked(written: object) -> object:

@@ -117,8 +117,9 @@ async def _override(
 
 async def _override_scope(scope: str, amount: int, reason: str, by: str | None, expires: str, known: str) -> ExitStatus:
     from tether.budget.accounts import Override
+    from tether.money import exact_dollars
     from tether.starters.books import open_books
-    from tether.starters.cli.ledger_lines import cap_words, exact
+    from tether.starters.cli.ledger_lines import cap_words
 
     async with open_books() as books:
         ends = None
@@ -127,7 +128,7 @@ async def _override_scope(scope: str, amount: int, reason: str, by: str | None, 
         given = Override(id=known, scope=scope, amount=amount, reason=reason, expires_ms=_ms(ends))
         waiting = await books.override(given, _actor(by, scope))
         standing = await books.standing(scope)
-    _say(f"{scope} is raised by {exact(amount)}, and may spend {cap_words(standing)}")
+    _say(f"{scope} is raised by {exact_dollars(amount)}, and may spend {cap_words(standing)}")
     await _wake(waiting)
     return ExitStatus.SUCCESS
 
@@ -138,16 +139,15 @@ async def _override_run(
     from decimal import Decimal
 
     from tether.budget.months import DEFAULT_ZONE
-    from tether.money import MICROS_PER_DOLLAR
+    from tether.money import MICROS_PER_DOLLAR, exact_dollars
     from tether.starters.cli.inputs import actor
-    from tether.starters.cli.ledger_lines import exact
     from tether.starters.client import AgentClient
 
     ends = _expiry(expires, DEFAULT_ZONE) if expires else None
     handle = await (await AgentClient.connect()).get(name, tenant=tenant)
     dollars = Decimal(amount) / MICROS_PER_DOLLAR
     await handle.override(dollars, by=actor(by, handle.id), reason=reason, expires=ends, id=known)
-    _say(f"{handle.id} may spend {exact(amount)} more")
+    _say(f"{handle.id} may spend {exact_dollars(amount)} more")
     return ExitStatus.SUCCESS
 
 

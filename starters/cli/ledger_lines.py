@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tether.budget.months import zone_named
 from tether.budget.standing import CapOrigin, Entry, Line, Part, Standing, Statement
-from tether.money import MICROS_PER_DOLLAR
+from tether.money import exact_dollars
 from tether.starters.cli.terminal import styled
 
 MAX_WAITING = 10
@@ -25,12 +24,6 @@ _ORIGINS: dict[CapOrigin, str] = {
 _NONE = "-"
 
 
-def exact(micros: int) -> str:
-    """An amount to the micro-dollar, with cents at least: a statement's parts add up to its sum."""
-    amount = f"{Decimal(abs(micros)) / MICROS_PER_DOLLAR:.6f}"
-    return f"{'-' if micros < 0 else ''}${amount[:-4]}{amount[-4:].rstrip('0')}"
-
-
 def cap_words(standing: Standing) -> str:
     """What a scope may spend, in words."""
     origin = _ORIGINS[standing.origin]
@@ -38,10 +31,11 @@ def cap_words(standing: Standing) -> str:
         return f"as much as it likes, {origin}"
     if standing.limit is None or (standing.cap == "refuse" and not standing.raised):
         return f"nothing, {origin}"
-    cap = "nothing" if isinstance(standing.cap, str) else f"{exact(standing.cap)} a month"
+    cap = "nothing" if isinstance(standing.cap, str) else f"{exact_dollars(standing.cap)} a month"
     if not standing.raised:
         return f"{cap}, {origin}"
-    return f"{exact(standing.limit)} in {standing.month}: {cap}, {origin}, and {exact(standing.raised)} by overrides"
+    limit, raised = exact_dollars(standing.limit), exact_dollars(standing.raised)
+    return f"{limit} in {standing.month}: {cap}, {origin}, and {raised} by overrides"
 
 
 def standings_table(standings: Sequence[Standing]) -> RenderableType:
@@ -60,12 +54,12 @@ def standings_table(standings: Sequence[Standing]) -> RenderableType:
 
 def standing_lines(standing: Standing) -> RenderableType:
     """Where one scope stands, in full."""
-    left = _NONE if standing.left is None else exact(standing.left)
+    left = _NONE if standing.left is None else exact_dollars(standing.left)
     lines = [
         styled(f"{standing.scope}", "bold") + styled(f"  {standing.month}, {standing.time_zone}", "dim"),
         styled(f"may spend  {cap_words(standing)}"),
-        styled(f"spent      {exact(standing.spent)}"),
-        styled(f"held       {exact(standing.held)}{', for what runs' if standing.held else ''}"),
+        styled(f"spent      {exact_dollars(standing.spent)}"),
+        styled(f"held       {exact_dollars(standing.held)}{', for what runs' if standing.held else ''}"),
         styled(f"left       {left}", "bold red" if standing.left == 0 else "bold"),
         styled(f"renews     {_instant(standing.renews_ms, standing.time_zone)} ({standing.time_zone})"),
     ]
@@ -87,7 +81,7 @@ def statement_lines(statement: Statement) -> RenderableType:
         if parts:
             lines += [Text(), styled(title, "dim"), *_parts(parts)]
     if statement.corrected:
-        lines += [Text(), styled(f"corrections  {exact(statement.corrected)}")]
+        lines += [Text(), styled(f"corrections  {exact_dollars(statement.corrected)}")]
     if statement.lines:
         lines += [Text(), styled("charges", "dim"), *(_charge(line, zone) for line in statement.lines)]
     if statement.entries:
@@ -97,13 +91,13 @@ def statement_lines(statement: Statement) -> RenderableType:
 
 
 def _row(standing: Standing) -> tuple[str, ...]:
-    limit = "uncapped" if standing.limit is None else exact(standing.limit)
+    limit = "uncapped" if standing.limit is None else exact_dollars(standing.limit)
     return (
         standing.scope,
         "refuse" if standing.cap == "refuse" and not standing.raised else limit,
-        exact(standing.spent),
-        exact(standing.held),
-        _NONE if standing.left is None else exact(standing.left),
+        exact_dollars(standing.spent),
+        exact_dollars(standing.held),
+        _NONE if standing.left is None else exact_dollars(standing.left),
         str(len(standing.waiting)) if standing.waiting else _NONE,
         f"{_instant(standing.renews_ms, standing.time_zone)} {standing.time_zone}",
     )
@@ -115,9 +109,9 @@ def _style(standing: Standing) -> str:
 
 def _parts(parts: Sequence[Part]) -> list[Text]:
     wide = max(len(part.name) for part in parts)
-    amount = max(len(exact(part.spent)) for part in parts)
+    amount = max(len(exact_dollars(part.spent)) for part in parts)
     return [
-        styled(f"  {part.name:<{wide}}  {exact(part.spent):>{amount}}")
+        styled(f"  {part.name:<{wide}}  {exact_dollars(part.spent):>{amount}}")
         + styled(f"  {part.charges} charge{'' if part.charges == 1 else 's'}", "dim")
         for part in parts
     ]
@@ -127,16 +121,16 @@ def _charge(line: Line, zone: str) -> Text:
     what = f"turn {line.turn}" if line.kind == "turn" else " ".join(filter(None, (line.kind, line.call)))
     notes = [] if line.known else ["worst case, its bill isn't known"]
     if line.over:
-        notes.append(f"{exact(line.over)} over what was reserved")
+        notes.append(f"{exact_dollars(line.over)} over what was reserved")
     return (
-        styled(f"  {_instant(line.at_ms, zone, seconds=True)}  {exact(line.amount):>10}  {what:<8}  ")
+        styled(f"  {_instant(line.at_ms, zone, seconds=True)}  {exact_dollars(line.amount):>10}  {what:<8}  ")
         + styled(f"{line.name}  {line.agent}  {line.run}  {line.user}", "dim")
         + styled(f"  {'; '.join(notes)}" if notes else "", "yellow")
     )
 
 
 def _entry(entry: Entry, zone: str) -> Text:
-    amount = "" if entry.amount is None else f" {exact(entry.amount)}"
+    amount = "" if entry.amount is None else f" {exact_dollars(entry.amount)}"
     words = [f"{entry.kind}{amount}", f"by {entry.by}" if entry.by else "", entry.run, entry.reason]
     return styled(f"  {_instant(entry.at_ms, zone, seconds=True)}  {'  '.join(filter(None, words))}")
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tether.budget.override import Overridden
 from tether.budget.purse import Parked
-from tether.starters.cli.ledger_lines import exact
+from tether.money import exact_dollars
 from tether.starters.cli.lines import span
 from tether.starters.cli.terminal import revealed, styled
 from tether.view import RunView
@@ -33,9 +33,9 @@ def cap_line(view: RunView, width: int = 0) -> Text | None:
         return None
     left = max(0, view.cap - view.cost)
     share = left / view.cap if view.cap else 0.0
-    words = f"{exact(left)} left of its {exact(view.cap)}"
+    words = f"{exact_dollars(left)} left of its {exact_dollars(view.cap)}"
     if view.cost > view.cap:
-        words += f", {exact(view.cost - view.cap)} over"
+        words += f", {exact_dollars(view.cost - view.cap)} over"
     style = "green" if share > SCARCE else "yellow" if left else "red"
     if width < LEAST_WIDTH:
         return styled(words, style)
@@ -47,7 +47,7 @@ def cap_line(view: RunView, width: int = 0) -> Text | None:
 
 def parked_line(parked: Parked, present: datetime) -> Text:
     """That a run waits for money, and for how long still."""
-    short = f"{parked.what} waits for {exact(parked.least)} at the least"
+    short = f"{parked.what} waits for {exact_dollars(parked.least)} at the least"
     whose = f" of {revealed(parked.where)}" if parked.shortage else ""
     return styled(f"{short}{whose}, and ends without in {span(_until(parked) - present)}", "yellow")
 
@@ -78,7 +78,7 @@ def command(parked: Parked, run: str, amount: int) -> str:
         amount: By which its own cap could be raised.
     """
     if parked.shortage is None:
-        return f"tether budget override {shlex.quote(run)} --amount {exact(amount)[1:]} --by ID --reason '…'"
+        return f"tether budget override {shlex.quote(run)} --amount {exact_dollars(amount)[1:]} --by ID --reason '…'"
     scope = parked.shortage.scope
     return f"tether budget show {shlex.quote(scope)}" if scope else "tether store check"
 
@@ -86,7 +86,9 @@ def command(parked: Parked, run: str, amount: int) -> str:
 def override_line(taken: Overridden, present: datetime) -> Text:
     """By whom, by how much and why a run's cap was raised."""
     reason = f": {revealed(taken.reason)}" if taken.reason else ""
-    line = styled(f"{revealed(taken.by.id)} raised it by {exact(taken.amount)}, {_time(taken.at_ms)}{reason}", "dim")
+    line = styled(
+        f"{revealed(taken.by.id)} raised it by {exact_dollars(taken.amount)}, {_time(taken.at_ms)}{reason}", "dim"
+    )
     if taken.expires_ms is None:
         return line
     over = not taken.counts(round(present.timestamp() * 1000))

@@ -13,8 +13,7 @@ from tether.budget.books import BudgetRefused
 from tether.budget.override import Overridden
 from tether.budget.purse import Funding, Parked
 from tether.errors import TetherError
-from tether.money import MICROS_PER_DOLLAR
-from tether.starters.cli.ledger_lines import exact
+from tether.money import MICROS_PER_DOLLAR, exact_dollars
 from tether.starters.cli.prompt import Prompt
 from tether.starters.cli.purse_lines import command, parked_lines
 from tether.starters.cli.terminal import note, styled
@@ -71,7 +70,9 @@ class Raising:
         Raises:
             TetherError: The answer did not get there.
         """
-        question = f"Raise its budget by {exact(proposed)}? y: yes, another amount in dollars, n or Enter: leave it"
+        question = (
+            f"Raise its budget by {exact_dollars(proposed)}? y: yes, another amount in dollars, n or Enter: leave it"
+        )
         typed = (await self._prompt.ask(question)).lower()
         if typed in {"", "n", "no"}:
             note(f"it waits on: {command(parked, self._handle.id, proposed)}")
@@ -95,4 +96,4 @@ class Raising:
 
 
 def _said(taken: Overridden) -> str:
-    return f"{taken.by.id} raised its budget by {exact(taken.amount)}"
+    return f"{taken.by.id} raised its budget by {exact_dollars(taken.amount)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 
-from tether.starters.cli.ledger_lines import exact
+from tether.money import exact_dollars
 from tether.starters.cli.terminal import styled
 from tether.starters.reconciling import Compared, Verdict
 
@@ -33,7 +33,7 @@ def reconciled_table(found: Sequence[Compared]) -> RenderableType:
 def _row(compared: Compared) -> tuple[str, ...]:
     words = "mended: the ledger has what its histories say" if compared.mended else compared.why
     amounts = (compared.booked, compared.recorded, compared.reported)
-    return (compared.run, *(_NONE if amount is None else exact(amount) for amount in amounts), words)
+    return (compared.run, *(_NONE if amount is None else exact_dollars(amount) for amount in amounts), words)
 
 
 def _count(found: Sequence[Compared]) -> str:

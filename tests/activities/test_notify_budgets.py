@@ -165,7 +165,7 @@ async def test_a_run_that_met_its_own_cap_holds_nothing_of_a_scope() -> None:
     """The figures are the run's own, and no scope or month is named."""
     body = await body_of(OWN)
     assert (body["scope"], body["month"], body["held"]) == ("", "", None)
-    assert body["limit"] == {"micros": 500_000, "dollars": "$0.5"}
+    assert body["limit"] == {"micros": 500_000, "dollars": "$0.50"}
     assert body["spent"] == {"micros": 470_000, "dollars": "$0.47"}
 
 
@@ -189,7 +189,7 @@ async def test_all_notifiers_are_told_of_money() -> None:
 WAITS = f"{RUN} (support_desk) waits for money until 2026-11-22T09:30:00Z, else it ends with what it has:"
 
 
-OWN_SAYS = "turn 5 may cost $0.06125 at the least, and the run has spent $0.47 of its $0.5"
+OWN_SAYS = "turn 5 may cost $0.06125 at the least, and the run has spent $0.47 of its $0.50"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ OWN_SAYS = "turn 5 may cost $0.06125 at the least, and the run has spent $0.47 o
     [
         (SHORT, f"{WAITS} {SHORTAGE.message} (cap $50.00, spent $49.87, held $0.09, need $0.06125)", "tenant:acme"),
         (UNCAPPED, f"{WAITS} zoë has no cap (no cap, spent $0.00, held $0.00, need $0.06125)", "'user:acme/zoë x'"),
-        (OWN, f"{WAITS} {OWN_SAYS} (cap $0.5, spent $0.47, need $0.06125)", RUN),
+        (OWN, f"{WAITS} {OWN_SAYS} (cap $0.50, spent $0.47, need $0.06125)", RUN),
         (STORE, f"{WAITS} the store can't be reached; the run waits, and spends nothing (need $0.06125)", ""),
         (LEVEL, f"{LEVEL_SAYS} (cap $50.00, spent $40.12, held $0.09)", "tenant:acme"),
     ],

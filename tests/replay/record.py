@@ -267,7 +267,7 @@ async def drawn(tether: Tether) -> RunHandle[Any]:
 
 async def summed_up(tether: Tether) -> RunHandle[Any]:
     """A run that sums up its old turns twice before it leaves them out."""
-    context = Context(window=4_000, keep_turns=2, preview_bytes=None, summarise_with="openai:gpt-5-mini")
+    context = Context(window=4_000, keep_turns=2, preview_bytes=None, summarise_with=Model("openai:gpt-5-mini"))
     tether.wire.follow(reads_and_sums_up)
     served = agent(read_page, context=context, limits=Limits(max_steps=30))
     return await tether.start(served, "Read the book")

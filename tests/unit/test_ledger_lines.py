@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from tether.budget.standing import Entry, Line, Part, Standing, Statement
-from tether.starters.cli.ledger_lines import cap_words, exact, standing_lines, standings_table, statement_lines
+from tether.money import exact_dollars
+from tether.starters.cli.ledger_lines import cap_words, standing_lines, standings_table, statement_lines
 
 DECEMBER_MS = 1_796_079_600_000
 NOON_MS = 1_795_262_400_000
@@ -32,7 +33,7 @@ def printed(shown: RenderableType) -> list[str]:
 )
 def test_amounts_are_exact(micros: int, written: str) -> None:
     """To the micro-dollar, with cents at least."""
-    assert exact(micros) == written
+    assert exact_dollars(micros) == written
 
 
 @pytest.mark.parametrize(

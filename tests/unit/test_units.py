@@ -61,7 +61,7 @@ def test_what_is_no_exact_amount_is_refused(written: Any, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("micros", "shown"),
-    [(0, "$0.00"), (1, "$0.000001"), (12_300, "$0.0123"), (500_000, "$0.5"), (1_500_000, "$1.50")],
+    [(0, "$0.00"), (1, "$0.000001"), (12_300, "$0.0123"), (500_000, "$0.50"), (1_500_000, "$1.50")],
 )
 def test_amounts_are_shown_with_the_digits_they_need(micros: int, shown: str) -> None:
     """A small amount is told from zero."""

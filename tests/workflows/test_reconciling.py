@@ -57,7 +57,7 @@ async def reconciled(budget: Command, *options: str, status: int = ExitStatus.SU
     """What `tether budget reconcile` prints; it must exit with this status."""
     ran = await asyncio.to_thread(budget, "budget", "reconcile", *options)
     assert ran.returncode == status, ran.stdout + ran.stderr
-    return ran.stdout if ran.stdout else ran.stderr
+    return ran.stdout or ran.stderr
 
 
 async def test_a_chain_with_lost_attempts_has_one_sum(kept: Kept) -> None:
