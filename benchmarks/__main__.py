@@ -17,7 +17,20 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import answers, context, history, latency, ledger, noise, permitted, policy, recovery, replay, startup
+from benchmarks import (
+    answers,
+    budgets,
+    context,
+    history,
+    latency,
+    ledger,
+    noise,
+    permitted,
+    policy,
+    recovery,
+    replay,
+    startup,
+)
 from benchmarks.figures import Section
 from benchmarks.stand import Stand, stand
 
@@ -41,6 +54,7 @@ BENCHMARKS: dict[str, _Benchmark] = {
     "noise": noise.measure,
     "ledger": ledger.measure,
     "context": context.measure,
+    "budgets": budgets.measure,
 }
 
 

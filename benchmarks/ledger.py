@@ -66,7 +66,7 @@ async def _measured(folder: Path, seconds: float) -> Section:
         await upgrade(embedded.url)
         async with Store(embedded.url) as store:
             await PostgresBooks(store).configure(BUDGETS)
-        rows = [_row(connections, await _at_once(embedded.url, connections, seconds)) for connections in CONNECTIONS]
+        rows = [_row(connections, await at_once(embedded.url, connections, seconds)) for connections in CONNECTIONS]
     return Section(
         title="Ledger: draws on one hot scope",
         rows=rows,
@@ -75,7 +75,8 @@ async def _measured(folder: Path, seconds: float) -> Section:
     )
 
 
-async def _at_once(url: str, connections: int, seconds: float) -> list[Measured]:
+async def at_once(url: str, connections: int, seconds: float) -> list[Measured]:
+    """What so many connections, of two processes together, are answered in so many seconds."""
     processes = min(PROCESSES, connections)
     name = str(time.time_ns())
     command = [sys.executable, "-m", "benchmarks.ledger", url, str(connections // processes), str(seconds)]

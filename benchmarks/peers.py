@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 from unittest.mock import patch
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from benchmarks.stopwatch import Stopwatch
 
-Served = Literal["tether", "tether-split", "all-allowed", "hundred-rules", "asking"]
+Served = Literal["tether", "tether-split", "all-allowed", "hundred-rules", "asking", "budgets", "no-budgets", "own-cap"]
 """What Tether's workers serve; each has a task queue of that name."""
 
 Kind = Literal["model", "stalling-model", "loop"] | Served
@@ -49,11 +49,13 @@ class Options(BaseModel):
         address: Of the Temporal server.
         model_url: Of the scripted model.
         heartbeat: Seconds, of Tether's workers.
+        store_url: Of the store, for workers whose App has budgets.
     """
 
     address: str = ""
     model_url: str = ""
     heartbeat: float = 15.0
+    store_url: str = ""
 
 
 async def main(kind: Kind, options: Options) -> None:
@@ -102,6 +104,7 @@ async def _serve_tether(kind: Served, options: Options, stopwatch: Stopwatch, st
             "openai_api_key": None,
             "openai_base_url": options.model_url,
             "heartbeat": options.heartbeat,
+            "store_url": SecretStr(options.store_url),
             "task_queue": kind,
             "model_queue": f"{kind}-models" if split else "",
             "tool_queue": f"{kind}-tools" if split else "",

@@ -126,6 +126,7 @@ class Stand:
         model: The scripted model.
         workers: The workers that run, by what they serve.
         latest: The latest run of each subject and length.
+        store_url: Of the store that workers with budgets are given; empty where none is open.
     """
 
     def __init__(self, address: str, client: Client, plain: Client, model: Peer) -> None:
@@ -134,12 +135,14 @@ class Stand:
         self.model = model
         self.workers: dict[Subject, Peer] = {}
         self.latest: dict[tuple[Subject, int], Ran] = {}
+        self.store_url = ""
         self._plain = plain
 
     async def worker(self, subject: Subject, *, heartbeat: float = 15.0, model: Peer | None = None) -> Peer:
         """Start one more worker."""
         url = (model or self.model).url
-        return await Peer.start(subject, Options(address=self.address, model_url=url, heartbeat=heartbeat))
+        options = Options(address=self.address, model_url=url, heartbeat=heartbeat, store_url=self.store_url)
+        return await Peer.start(subject, options)
 
     @asynccontextmanager
     async def serving(self, *subjects: Subject) -> AsyncIterator[None]:

@@ -138,10 +138,10 @@ class Bill:
 
 def _of_model(event: RunEvent) -> dict[str, object]:
     if event.kind == "done":
-        result = _read(ModelResult, event.data)  # none of one that somebody completed by hand
-        return (
-            {"amount": result.cost, "name": result.model, "known": not result.estimated} if result else {"amount": None}
-        )
+        result = _read(ModelResult, event.data)
+        if result is None:  # somebody completed it by hand
+            return {"amount": None}
+        return {"amount": result.cost, "name": result.model, "known": not result.estimated}
     if event.how == "cancelled" and event.data is None:
         return {"amount": 0}  # it had not begun
     if event.how == "failed" and (failure := _read(ModelFailure, event.data)):
