@@ -51,7 +51,7 @@ class Settling:
     Args:
         books: Which say whose account is open.
         ledger: Which is told what they spent.
-        bills: Which say that.
+        bills: Which say that, of the runs of one namespace; those of others are left to their own workers.
         alive: Called after each account.
     """
 
@@ -69,7 +69,7 @@ class Settling:
             StoreOutdated: It has the schema of another version.
         """
         tally, clock = Tally(), asyncio.get_running_loop().time
-        accounts = list(await self._books.open_accounts(unheard_seconds))
+        accounts = list(await self._books.open_accounts(self._bills.namespace, unheard_seconds))
         random.shuffle(accounts)  # so that, where there are too many, not the same ones are left out each time
         ends = clock() + ROUND_SECONDS
 

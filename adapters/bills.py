@@ -36,6 +36,11 @@ class RecordedBills:
         self._client = client
         self._reader = HistoryReader(client)
 
+    @property
+    def namespace(self) -> str:
+        """The client's."""
+        return self._client.namespace
+
     async def of(self, run: str, account: str, *, even_running: bool = False) -> RunBill:
         """The bill of one run.
 

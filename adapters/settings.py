@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     environment: str = "development"
     actor: str = ""
     store_url: SecretStr = SecretStr("")
-    upkeep: float = Field(default=60.0, ge=1, le=86_400)
+    upkeep: float = Field(default=300.0, ge=1, le=86_400)
     settle_after: float = Field(default=300.0, ge=0, le=86_400)
     webhook_url: SecretStr = SecretStr("")
     webhook_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)

@@ -22,6 +22,7 @@ from tether import App
 from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
+from tether.money import dollars
 from tether.records import AWAIT_FUNDS, DRAW
 from tether.starters.client import AgentClient
 from tether.testing.harness import Tether
@@ -30,8 +31,8 @@ from tether.testing.wire import Reply, Request, ScriptedUsage, WireServer
 STEPS_A_CALL = 10
 """The goal: so many steps for each call of the ledger."""
 BYTES_A_TOKEN = 4
-NEAR_PERCENT = 110
-"""Of what a run costs: a cap that is near."""
+SPARE = 200_000
+"""Micro-dollars between what a run costs and a cap that is near: two of its last calls at worst."""
 WORKERS = 2
 CONNECTIONS = 16
 """Of both workers together: a store's default pool for each."""
@@ -54,11 +55,13 @@ async def calls_of_the_ledger(here: Stand, *, smoke: bool) -> Sequence[Row]:
     usual, longest = (_Long(tokens) for tokens in (len(SAID) // BYTES_A_TOKEN, MAX_OUTPUT_TOKENS))
     generous = await _asked(here, steps, usual)
     dear = await _asked(here, steps, longest)
-    near = await _asked(here, steps, usual, cap=generous.cost * NEAR_PERCENT // 100)
+    near = await _asked(here, steps, usual, cap=generous.cost + SPARE)
     return [
         _calls_row(f"calls of the ledger in {steps} steps, a generous cap", generous, steps, goal=True),
         _calls_row("- the same, each reply as long as it may be", dear, steps, goal=True),
-        _calls_row(f"- a user's cap of {NEAR_PERCENT / 100} times what the run costs", near, steps, goal=False),
+        _calls_row(
+            f"- the first, {dollars(generous.cost)}, with a user's cap {dollars(SPARE)} above", near, steps, goal=False
+        ),
     ]
 
 
@@ -161,7 +164,7 @@ async def _drawn_in(here: Stand, runs: int, turns: int) -> _Drawn:
     agents = AgentClient(here.client, settings=Settings().model_copy(update={"task_queue": "budgets"}))
     waiter = await agents.start(WAITER.name, task(2, WITH_LEAVE), user="waiter", limits=limits(2))
     async with asyncio.timeout(60):
-        while (await waiter.status()).parked is None:
+        while (await waiter.status()).parked is None:  # noqa: ASYNC110  it waits elsewhere
             await asyncio.sleep(0.05)
     begun = time.perf_counter()
     async with asyncio.timeout(60 + runs * turns):

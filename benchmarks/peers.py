@@ -21,7 +21,8 @@ from benchmarks.stopwatch import Stopwatch
 Served = Literal["tether", "tether-split", "all-allowed", "hundred-rules", "asking", "budgets", "no-budgets", "own-cap"]
 """What Tether's workers serve; each has a task queue of that name."""
 
-Kind = Literal["model", "stalling-model", "loop"] | Served
+ModelKind = Literal["model", "stalling-model", "counting-model", "wordy-model"]
+Kind = ModelKind | Literal["loop"] | Served
 
 
 class Used(BaseModel):
@@ -63,8 +64,8 @@ async def main(kind: Kind, options: Options) -> None:
     stop, stopwatch = asyncio.Event(), Stopwatch()
     answering = asyncio.create_task(_answer(stopwatch, stop))
     match kind:
-        case "model" | "stalling-model":
-            await _serve_model(stalling=kind == "stalling-model", stop=stop)
+        case "model" | "stalling-model" | "counting-model" | "wordy-model":
+            await _serve_model(kind, stop=stop)
         case "loop":
             from benchmarks.baseline import serve  # noqa: PLC0415  only this kind needs it
 
@@ -75,11 +76,17 @@ async def main(kind: Kind, options: Options) -> None:
     await answering
 
 
-async def _serve_model(*, stalling: bool, stop: asyncio.Event) -> None:
-    from benchmarks.scripted import Stalling, answer  # noqa: PLC0415  only this kind needs it
-    from tether.testing.wire import WireServer  # noqa: PLC0415
+async def _serve_model(kind: ModelKind, *, stop: asyncio.Event) -> None:
+    from benchmarks.scripted import WORDY, Counting, Stalling, answer  # noqa: PLC0415  only these kinds need it
+    from tether.testing.wire import Answer, Request, WireServer  # noqa: PLC0415
 
-    async with WireServer(Stalling() if stalling else answer, record=False) as server:
+    says: dict[ModelKind, Callable[[Request], Answer]] = {
+        "model": answer,
+        "stalling-model": Stalling(),
+        "counting-model": Counting(),
+        "wordy-model": WORDY,
+    }
+    async with WireServer(says[kind], record=False) as server:
         _say(Ready(url=server.openai_url))
         await stop.wait()
 

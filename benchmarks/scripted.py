@@ -6,13 +6,15 @@ Apart from the workload, so that no worker has to import the fake.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 
 from benchmarks.apps import WITH_LEAVE, pay
-from benchmarks.workload import SAID, look_up
-from tether.testing.wire import Answer, Reply, Request, ScriptedCall, Stall
+from benchmarks.workload import MAX_OUTPUT_TOKENS, SAID, look_up
+from tether.testing.wire import Answer, Reply, Request, ScriptedCall, ScriptedUsage, Stall
 
 _TASK = re.compile(rb'Go through (\d+) records[^"]*')
 _LAST_RESULT = b'"tool_call_id":"call_'
+BYTES_A_TOKEN = 4
 _NUMBER = re.compile(rb"\d+")
 _PLACE_OF_TASK = 4_096
 
@@ -27,6 +29,26 @@ def answer(request: Request) -> Reply:
         return Reply(text=f"{SAID} That was all.")
     called = pay if asked[0].endswith(WITH_LEAVE.encode()) else look_up
     return Reply(text=SAID, calls=(ScriptedCall(called.name, {"record": turn}, id=f"call_{turn}"),))
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Says the same, and reports what it has read and written.
+
+    Attributes:
+        written: Tokens of each reply.
+    """
+
+    written: int = len(SAID) // BYTES_A_TOKEN
+
+    def __call__(self, request: Request) -> Reply:
+        """The answer with its usage; nothing comes from a cache."""
+        usage = ScriptedUsage(input=len(request.body) // BYTES_A_TOKEN, output=self.written)
+        return replace(answer(request), usage=usage)
+
+
+WORDY = Counting(MAX_OUTPUT_TOKENS)
+"""Each of its replies is as long as it may be, by what it reports."""
 
 
 class Stalling:

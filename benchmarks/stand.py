@@ -145,10 +145,11 @@ class Stand:
         return await Peer.start(subject, options)
 
     @asynccontextmanager
-    async def serving(self, *subjects: Subject) -> AsyncIterator[None]:
+    async def serving(self, *subjects: Subject, model: Peer | None = None) -> AsyncIterator[None]:
         """A warm worker for each subject."""
         async with AsyncExitStack() as stack:
-            for subject, worker in zip(subjects, await asyncio.gather(*map(self.worker, subjects)), strict=True):
+            workers = await asyncio.gather(*(self.worker(subject, model=model) for subject in subjects))
+            for subject, worker in zip(subjects, workers, strict=True):
                 self.workers[subject] = worker
                 stack.push_async_callback(worker.stop)
                 stack.callback(self.workers.pop, subject)

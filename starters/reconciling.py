@@ -50,7 +50,7 @@ class Reconciling:
 
     Args:
         books: What the ledger says.
-        bills: What the histories say.
+        bills: What the histories of one namespace say.
     """
 
     def __init__(self, books: Books, bills: Bills) -> None:
@@ -58,13 +58,13 @@ class Reconciling:
         self._bills = bills
 
     async def compare(self) -> AsyncIterator[Compared]:
-        """Every account, the oldest first.
+        """Every account of the namespace, the oldest first.
 
         Raises:
             StoreUnavailable: The store is down.
             RPCError: Temporal does not answer.
         """
-        for booked in await self._books.booked():
+        for booked in await self._books.booked(self._bills.namespace):
             compared, _ = await self._compared(booked)
             if compared.verdict == "differs":  # it may have ended, and said so, between the two questions
                 compared, _ = await self._compared(await self._again(booked.account))
@@ -103,7 +103,7 @@ class Reconciling:
         return now.model_copy(update={"mended": mended})
 
     async def _again(self, account: str) -> Booked:
-        (booked,) = await self._books.booked([account])
+        (booked,) = await self._books.booked(self._bills.namespace, [account])
         return booked
 
     async def _compared(self, booked: Booked) -> tuple[Compared, RunBill]:

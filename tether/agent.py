@@ -140,6 +140,17 @@ class Agent(Declared):
             raise ValueError(f"no JSON Schema can be made of output {self.output}: {error}") from error
         return self
 
+    @model_validator(mode="after")
+    def _one_price_a_name(self) -> Agent:
+        summariser = self.context.summarise_with
+        for model in self.models:
+            if summariser and model.name == summariser.name and model.stated_price != summariser.stated_price:
+                raise ValueError(
+                    f"{model.name!r} has one price in the chain of models and another where it sums up, and what is "
+                    "reserved for a call could be too little; state the same price in both places"
+                )
+        return self
+
     @property
     def registry(self) -> ToolRegistry:
         """The agent's tools by name."""

@@ -279,6 +279,7 @@ class Funds:
             charges=self._purse.drawing(),
             account=info.first_execution_run_id,
             run=info.workflow_id,
+            namespace=info.namespace,
             lineage=info.run_id,
             number=self._purse.draws,
             agent=self._given.agent,

@@ -128,17 +128,18 @@ class PostgresBooks:
 
         return await self._store.within_transaction(work)
 
-    async def open_accounts(self, unheard_seconds: float) -> tuple[OpenAccount, ...]:
-        """Accounts of runs that have not ended and were not heard of for so long, the longest first."""
+    async def open_accounts(self, namespace: str, unheard_seconds: float) -> tuple[OpenAccount, ...]:
+        """Accounts of a namespace's runs that have not ended and were not heard of for so long, the longest first."""
 
         async def work(connection: AsyncConnection) -> tuple[OpenAccount, ...]:
             now = (await self._rules.read(connection, ())).now
             unheard = now - timedelta(seconds=unheard_seconds)
-            rows = await connection.execute(sql.OPEN_ACCOUNTS, {"unheard": unheard})
+            rows = await connection.execute(sql.OPEN_ACCOUNTS, {"namespace": namespace, "unheard": unheard})
             return tuple(
                 OpenAccount(
                     account=row.account,
                     run=row.run,
+                    namespace=row.namespace,
                     lineage=row.lineages[-1] if row.lineages else "",
                     number=row.number,
                     agent=row.agent,
@@ -155,11 +156,11 @@ class PostgresBooks:
 
         return await self._store.within_transaction(work)
 
-    async def booked(self, accounts: Sequence[str] | None = None) -> tuple[Booked, ...]:
-        """What the ledger has of these accounts, or of all."""
+    async def booked(self, namespace: str, accounts: Sequence[str] | None = None) -> tuple[Booked, ...]:
+        """What the ledger has of these accounts of a namespace, or of all."""
 
         async def work(connection: AsyncConnection) -> tuple[Booked, ...]:
-            asked = {"accounts": None if accounts is None else list(accounts)}
+            asked = {"namespace": namespace, "accounts": None if accounts is None else list(accounts)}
             return tuple(
                 Booked.model_validate(dict(row)) for row in (await connection.execute(sql.BOOKED, asked)).mappings()
             )

@@ -59,9 +59,9 @@ WHERE (scope, month) IN (SELECT * FROM unnest(CAST(:place_scopes AS text[]), CAS
 """)
 
 OPEN_ACCOUNTS = text("""
-SELECT account, run, lineages, number, agent, version, usr, tenant, scopes, held, refused_at IS NOT NULL AS waits,
-    heard_at
-FROM tether.accounts WHERE closed_at IS NULL AND heard_at <= :unheard
+SELECT account, run, namespace, lineages, number, agent, version, usr, tenant, scopes, held,
+    refused_at IS NOT NULL AS waits, heard_at
+FROM tether.accounts WHERE namespace = :namespace AND closed_at IS NULL AND heard_at <= :unheard
 ORDER BY heard_at, account
 """)
 
@@ -71,7 +71,8 @@ SELECT account.account, account.run, account.agent, account.spent, account.held,
 FROM tether.accounts AS account
 CROSS JOIN LATERAL (SELECT count(*) AS charges, CAST(coalesce(sum(amount), 0) AS bigint) AS amount FROM tether.charges
     WHERE charges.account = account.account) AS charged
-WHERE CAST(:accounts AS text[]) IS NULL OR account.account = ANY(:accounts)
+WHERE account.namespace = :namespace
+    AND (CAST(:accounts AS text[]) IS NULL OR account.account = ANY(:accounts))
 ORDER BY account.opened_at, account.account
 """)
 
@@ -86,8 +87,8 @@ WHERE delivered_at IS NULL AND scope = :scope AND month = :month AND level = :le
 """)
 
 LINES = text("""
-SELECT charge.account, account.run, account.agent, account.version, account.usr AS user, charge.kind, charge.turn,
-    charge.call, charge.name, charge.amount, charge.known, charge.over, charge.at_ms
+SELECT charge.account, account.run, account.agent, account.version, account.usr AS user, account.tenant, charge.kind,
+    charge.turn, charge.call, charge.name, charge.amount, charge.known, charge.over, charge.at_ms
 FROM tether.postings AS posting
 JOIN tether.charges AS charge USING (account, lineage, number)
 JOIN tether.accounts AS account USING (account)
@@ -96,7 +97,8 @@ ORDER BY charge.at_ms, charge.account, charge.lineage, charge.number
 """)
 
 ENTRIES = text("""
-SELECT entry.kind, entry.scope, entry.month, entry.amount, entry.actor, entry.reason, entry.at, account.run
+SELECT entry.kind, entry.scope, entry.month, entry.amount, entry.actor, entry.reason, entry.at, account.run,
+    CASE WHEN jsonb_typeof(entry.detail -> 'cap') = 'string' THEN entry.detail ->> 'cap' END AS word
 FROM tether.entries AS entry LEFT JOIN tether.accounts AS account USING (account)
 WHERE entry.scope = :scope AND (entry.month = :month OR entry.month IS NULL) AND entry.at < :ends
 ORDER BY entry.number

@@ -27,8 +27,8 @@ SELECT clock_timestamp() AS clock,
 """What holds for some scopes, as of now."""
 
 OPEN = text("""
-INSERT INTO tether.accounts (account, run, agent, version, usr, tenant, scopes, opened_at, heard_at)
-VALUES (:account, :run, :agent, :version, :user, :tenant, :scopes, :now, :now)
+INSERT INTO tether.accounts (account, run, namespace, agent, version, usr, tenant, scopes, opened_at, heard_at)
+VALUES (:account, :run, :namespace, :agent, :version, :user, :tenant, :scopes, :now, :now)
 ON CONFLICT DO NOTHING
 """)
 

@@ -75,7 +75,8 @@ class PostgresLedger:
         if row is None:
             rules = await self._rules.read(connection, draw.scopes)
             who = {"run": draw.run, "agent": draw.agent, "version": draw.version, "user": draw.user}
-            await connection.execute(OPEN, {**asked, **who, "tenant": draw.tenant, "now": rules.now})
+            where = {"namespace": draw.namespace, "tenant": draw.tenant}
+            await connection.execute(OPEN, {**asked, **who, **where, "now": rules.now})
             row = (await connection.execute(LOOK, asked)).one()
         return _account(row), await self._rules.of(connection, row)
 

@@ -32,6 +32,7 @@ async def statement_of(connection: AsyncConnection, scope: str, month: str, rule
             scope=row.scope,
             month=row.month or "",
             amount=row.amount,
+            word=row.word,
             by=row.actor,
             reason=row.reason,
             run=row.run or "",
@@ -41,7 +42,9 @@ async def statement_of(connection: AsyncConnection, scope: str, month: str, rule
     )
     return Statement(
         standing=await standing_of(connection, scope, rules, month),
+        by_user=_most_first(_parts(lines, lambda line: line.who)),
         by_agent=_most_first(_parts(lines, lambda line: line.agent)),
+        by_version=_most_first(_parts(lines, lambda line: f"{line.agent} {line.version}".rstrip())),
         by_name=_most_first(_parts(lines, lambda line: line.name)),
         by_day=tuple(sorted(_parts(lines, lambda line: _day(line, zone)), key=lambda part: part.name)),
         lines=lines,

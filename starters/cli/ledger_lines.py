@@ -74,7 +74,9 @@ def statement_lines(statement: Statement) -> RenderableType:
     zone = statement.standing.time_zone
     lines = [standing_lines(statement.standing)]
     for title, parts in (
+        ("by user", statement.by_user),
         ("by agent", statement.by_agent),
+        ("by version", statement.by_version),
         ("by model and tool", statement.by_name),
         ("by day", statement.by_day),
     ):
@@ -124,15 +126,18 @@ def _charge(line: Line, zone: str) -> Text:
         notes.append(f"{exact_dollars(line.over)} over what was reserved")
     return (
         styled(f"  {_instant(line.at_ms, zone, seconds=True)}  {exact_dollars(line.amount):>10}  {what:<8}  ")
-        + styled(f"{line.name}  {line.agent}  {line.run}  {line.user}", "dim")
+        + styled(f"{line.name}  {line.agent}  {line.run}  {line.who}", "dim")
         + styled(f"  {'; '.join(notes)}" if notes else "", "yellow")
     )
 
 
 def _entry(entry: Entry, zone: str) -> Text:
-    amount = "" if entry.amount is None else f" {exact_dollars(entry.amount)}"
-    words = [f"{entry.kind}{amount}", f"by {entry.by}" if entry.by else "", entry.run, entry.reason]
+    words = [f"{entry.kind} {_what(entry)}", f"by {entry.by}" if entry.by else "", entry.run, entry.reason]
     return styled(f"  {_instant(entry.at_ms, zone, seconds=True)}  {'  '.join(filter(None, words))}")
+
+
+def _what(entry: Entry) -> str:
+    return entry.word or ("as configured" if entry.amount is None else exact_dollars(entry.amount))
 
 
 def _instant(ms: int, zone: str, *, seconds: bool = False) -> str:

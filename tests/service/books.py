@@ -44,7 +44,7 @@ def drawn(url: str, key: str, *, need: int = 0, spent: Sequence[int] = ()) -> Dr
     async def ask() -> Drawn:
         async with Bookkeeping(url, now=datetime.now(UTC)) as here:
             run = here.run(key, "user:u-17", "tenant:default", "agent:desk")
-            return await run.draw(need=need, charges=tuple(run.charge(amount) for amount in spent))
+            return await run.draw(need=need, user="u-17", charges=tuple(run.charge(amount) for amount in spent))
 
     return asyncio.run(ask())
 

@@ -97,8 +97,16 @@ def test_a_cap_that_is_set_wins_until_it_is_taken_back(till: Till) -> None:
     assert "may spend nothing, by `tether" in till("set", "user:u-17", "--cap", "refuse", "--by", "u-40")
     back = till("set", "user:u-17", "--configured", "--by", "u-40")
     assert back == "user:u-17 may spend $1.00 a month, by the App's budgets\n"
-    assert "entries" in till("statement", "user:u-17", "--json")
-    assert "cap $2.50  by u-40  busy" in till("statement", "user:u-17")
+    told = json.loads(till("statement", "user:u-17", "--json"))["entries"]
+    assert [(entry["amount"], entry["word"]) for entry in told] == [
+        (2_500_000, None),
+        (None, "uncapped"),
+        (None, "refuse"),
+        (None, None),
+    ]
+    shown = till("statement", "user:u-17")
+    for words in ("cap $2.50  by u-40  busy", "cap uncapped  by u-40", "cap refuse  by u-40", "cap as configured  by"):
+        assert words in shown
 
 
 def test_an_override_raises_this_month(till: Till) -> None:
@@ -113,7 +121,7 @@ def test_an_override_raises_this_month(till: Till) -> None:
 
 
 def test_what_was_spent_is_shown(till: Till) -> None:
-    """Spent, held and left of a scope; its statement by agent, model and day, and each charge with its run and turn."""
+    """Spent, held and left; the statement by user, agent, version, model and day, and each charge with run and turn."""
     assert drawn(till.url, "ticket-1", need=100_000, spent=[250_000, 12_345]).granted >= 100_000
     standing = till.standing("user:u-17")
     assert standing["spent"] == 262_345
@@ -123,7 +131,11 @@ def test_what_was_spent_is_shown(till: Till) -> None:
     assert "user:u-17" in shown
     assert "team:support" in shown
     lines = till("statement", "user:u-17").splitlines()
-    assert any(line.split()[:2] == ["desk", "$0.262345"] for line in lines)
+    for title, name in (("by user", "u-17"), ("by agent", "desk"), ("by version", "desk v1")):
+        assert lines[lines.index(title) + 1] == f"  {name}  $0.262345  2 charges"
+    told = json.loads(till("statement", "user:u-17", "--json"))
+    assert told["by_user"] == [{"name": "u-17", "spent": 262_345, "charges": 2}]
+    assert told["by_version"] == [{"name": "desk v1", "spent": 262_345, "charges": 2}]
     assert any(line.split()[:2] == ["anthropic:m", "$0.262345"] for line in lines)
     assert any("$0.012345  turn 2" in line and "run/default/ticket-1" in line for line in lines)
 

@@ -22,6 +22,7 @@ DOLLAR = 1_000_000
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FINANCE = Actor(id="u-fin")
 TEMPLATE = "tether_template"
+NAMESPACE = "default"
 
 BUDGETS = Budgets(
     defaults=Defaults(user="uncapped", team="uncapped", tenant="uncapped", agent="uncapped"),
@@ -133,6 +134,7 @@ class Run:
         values: dict[str, Any] = {
             "account": self.name,
             "run": f"run/default/{self.name}",
+            "namespace": NAMESPACE,
             "lineage": self.lineage,
             "number": number,
             "agent": "desk",

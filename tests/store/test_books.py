@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.store.bookkeeping import BUDGETS, DOLLAR, FINANCE, START, Bookkeeping, milliseconds, reserved
+from tests.store.bookkeeping import BUDGETS, DOLLAR, FINANCE, NAMESPACE, START, Bookkeeping, milliseconds, reserved
 from tether.actors import Actor
 from tether.budget.accounts import Correction, Override
 from tether.budget.books import BudgetRefused, UnknownScope
@@ -41,8 +41,9 @@ async def test_a_cap_that_a_person_sets_wins_until_it_is_taken_back(books: Bookk
     standing = await books.books.standing("user:anna")
     assert (standing.cap, standing.limit, standing.origin) == (DOLLAR, DOLLAR, "configured")
     entries = (await books.books.statement("user:anna")).entries
-    assert [(entry.kind, entry.by, entry.amount) for entry in entries][0] == ("cap", "u-fin", 250_000)
-    assert len(entries) == 5
+    assert {(entry.kind, entry.by, entry.reason) for entry in entries[:4]} == {("cap", "u-fin", "quarter's end")}
+    told = [(entry.amount, entry.word) for entry in entries]
+    assert told == [(250_000, None), (None, "uncapped"), (None, "refuse"), (0, None), (None, None)]
 
 
 async def test_a_cap_may_be_lower_than_what_is_spent(books: Bookkeeping) -> None:
@@ -197,6 +198,21 @@ async def test_a_statement_accounts_for_every_micro_dollar(books: Bookkeeping) -
         await books.books.statement("user:anna", "2026-13")
 
 
+async def test_a_statement_tells_users_and_versions_apart(books: Bookkeeping) -> None:
+    """Namesakes of two tenants are two people, and what a new version of an agent costs is told beside the old one."""
+    spent = [("anna", "default", "v1", 700), ("anna", "acme", "v1", 200), ("bob", "default", "v2", 300)]
+    for number, (user, tenant, version, amount) in enumerate(spent):
+        run = books.run(f"r{number}", "agent:desk")
+        charges = (run.charge(amount, draw=0),)
+        await run.draw(user=user, tenant=tenant, version=version, charges=charges)
+    statement = await books.books.statement("agent:desk")
+    assert [(part.name, part.spent) for part in statement.by_user] == [("anna", 700), ("bob", 300), ("acme/anna", 200)]
+    assert [(part.name, part.spent, part.charges) for part in statement.by_version] == [
+        ("desk v1", 900, 2),
+        ("desk v2", 300, 1),
+    ]
+
+
 async def test_a_past_statement_has_the_limit_of_then(books: Bookkeeping) -> None:
     """Overrides of a month count in its statement afterwards too, unless they had expired by its end."""
     await books.raised("user:anna", DOLLAR, "o-1")
@@ -211,14 +227,30 @@ async def test_accounts_that_are_not_heard_of_are_found(books: Bookkeeping) -> N
     await run.draw(need=700)
     books.passes(seconds=90)
     await books.run("r2").draw(need=5)
-    [account] = await books.books.open_accounts(60)
+    [account] = await books.books.open_accounts(NAMESPACE, 60)
     assert (account.account, account.number, account.held, account.waits) == ("r1", 1, 700, False)
     assert account.heard_ms == milliseconds(START)
     assert account.scopes == run.scopes
     settled = run.draws(final=True, charges=(run.charge(600, draw=1, known=False),))
     await books.ledger.draw(settled)
-    assert await books.books.open_accounts(60) == ()
+    assert await books.books.open_accounts(NAMESPACE, 60) == ()
     assert await books.balance("user:anna") == (600, 5)
+
+
+async def test_two_namespaces_share_caps_and_not_accounts(books: Bookkeeping) -> None:
+    """What either spends counts towards the same cap; each is told of its own runs alone."""
+    here, there = books.run("r1"), books.run("r2")
+    await here.draw(need=700_000)
+    assert (await there.draw(namespace="staging", need=700_000)).shortage is not None
+    await there.draw(namespace="staging", need=100_000)
+    assert await books.balance("user:anna") == (0, 800_000)
+    for namespace, account in ((NAMESPACE, "r1"), ("staging", "r2")):
+        [open_account] = await books.books.open_accounts(namespace, 0)
+        assert (open_account.account, open_account.namespace) == (account, namespace)
+        assert [one.account for one in await books.books.booked(namespace)] == [account]
+    assert await books.books.booked("staging", ["r1"]) == ()
+    assert await books.books.booked("elsewhere") == ()
+    assert await books.books.open_accounts("elsewhere", 0) == ()
 
 
 async def test_a_correction_books_what_the_ledger_lacks_once(books: Bookkeeping) -> None:
@@ -230,7 +262,7 @@ async def test_a_correction_books_what_the_ledger_lacks_once(books: Bookkeeping)
     assert await books.books.correct(mend, FINANCE) is True
     assert await books.books.correct(mend, FINANCE) is False
     assert await books.balance("agent:desk") == await books.balance("user:anna") == (125, 0)
-    [booked] = await books.books.booked(["r1"])
+    [booked] = await books.books.booked(NAMESPACE, ["r1"])
     assert (booked.spent, booked.charged, booked.charges, booked.closed) == (125, 140, 2, True)
     statement = await books.books.statement("user:anna")
     assert (statement.standing.spent, statement.corrected) == (125, -15)

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from tests.store.bookkeeping import DOLLAR, FINANCE, Bookkeeping
+from tests.store.bookkeeping import DOLLAR, FINANCE, NAMESPACE, Bookkeeping
 from tether.budget.draws import Drawn
 
 TASKS = 32
@@ -30,10 +30,10 @@ async def test_many_runs_in_two_processes_never_pass_a_cap(books: Bookkeeping) -
     assert await books.balance("user:anna") == await books.balance("agent:desk") == (spent, 0)
     assert spent <= DOLLAR
     rows = await books.sql("SELECT sum(amount) AS charged FROM tether.charges")
-    booked = await books.books.booked()
+    booked = await books.books.booked(NAMESPACE)
     assert spent == rows[0].charged == sum(one.spent for one in booked)
     assert len(booked) == 2 * TASKS
-    assert await books.books.open_accounts(0) == ()
+    assert await books.books.open_accounts(NAMESPACE, 0) == ()
 
 
 async def test_draws_at_once_of_scopes_in_any_order_all_come_through(books: Bookkeeping) -> None:

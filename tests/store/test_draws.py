@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from tests.store.bookkeeping import BUDGETS, DOLLAR, Bookkeeping, reserved
+from tests.store.bookkeeping import BUDGETS, DOLLAR, NAMESPACE, Bookkeeping, reserved
 from tether.budget.books import StaleDraw
 from tether.budget.config import Budgets, Defaults
 from tether.budget.tranche import SHARE
@@ -182,7 +182,7 @@ async def test_a_final_draw_gives_everything_back(books: Bookkeeping) -> None:
     drawn = await run.draw(final=True, charges=(run.charge(300, draw=1),), in_flight=(reserved(400, 1),))
     assert (drawn.granted, drawn.shortage) == (0, None)
     assert await books.balance("user:anna") == (300, 0)
-    assert await books.books.open_accounts(0) == ()
+    assert await books.books.open_accounts(NAMESPACE, 0) == ()
 
 
 async def test_after_the_end_late_charges_count_and_nothing_is_granted(books: Bookkeeping) -> None:
@@ -203,7 +203,7 @@ async def test_a_reset_opens_an_account_again(books: Bookkeeping) -> None:
     await run.draw(final=True)
     run.lineage = "r1-l2"
     assert (await run.draw(need=1_000)).granted == 1_000
-    assert [account.lineage for account in await books.books.open_accounts(0)] == ["r1-l2"]
+    assert [account.lineage for account in await books.books.open_accounts(NAMESPACE, 0)] == ["r1-l2"]
 
 
 async def test_an_overrun_is_booked_in_full(books: Bookkeeping) -> None:

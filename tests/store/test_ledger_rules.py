@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.store.bookkeeping import FINANCE, Bookkeeping, Run, database_from
+from tests.store.bookkeeping import FINANCE, NAMESPACE, Bookkeeping, Run, database_from
 from tests.store.model import Model
 from tether.budget.accounts import Override
 from tether.budget.books import StaleDraw
@@ -129,7 +129,7 @@ class LedgerRules(RuleBasedStateMachine):
                 self.model.spent(row.scope, row.month),
                 self.model.held(row.scope, row.month),
             ), (row.scope, row.month)
-        booked = {one.account: one for one in self.loop.run(self.here.books.booked())}
+        booked = {one.account: one for one in self.loop.run(self.here.books.booked(NAMESPACE))}
         for name, run in self.model.runs.items():
             charges = sum(charge.amount for charge, _ in run.charged.values())
             assert booked[name].spent == booked[name].charged == charges

@@ -127,6 +127,34 @@ def test_an_agent_that_cant_run_is_refused(changes: dict[str, Any], told: str) -
         Agent(**{**BASE, **changes})
 
 
+DEAR = ModelPrice(input_usd="3", output_usd="15")
+CHEAP = ModelPrice(input_usd="1", output_usd="5")
+
+
+@pytest.mark.parametrize(
+    ("chain", "summariser"),
+    [
+        (Model("openai:gpt", price=DEAR), Model("openai:gpt", price=CHEAP)),
+        (Model("openai:gpt", price=CHEAP), Model("openai:gpt", price=DEAR)),
+        (Model("openai:gpt", price=DEAR), Model("openai:gpt", local=True)),
+        (Model("openai:gpt", price=DEAR), "openai:gpt"),
+        ("openai:gpt", Model("openai:gpt", price=DEAR)),
+    ],
+)
+def test_one_name_has_one_price(chain: Model | str, summariser: Model | str) -> None:
+    """A model that answers and sums up at two prices is refused: one of them would be reserved for the other."""
+    with pytest.raises(ValidationError, match="'openai:gpt' has one price in the chain of models and another where"):
+        Agent(**{**BASE, "models": ["openai:other", chain], "context": {"summarise_with": summariser}})
+
+
+def test_a_summariser_may_be_a_model_of_the_chain() -> None:
+    """At the same price, however it is written, and also where the length of its replies differs."""
+    chain = Model("openai:gpt", price=DEAR)
+    same = Model("openai:gpt", price=ModelPrice(input_usd="3.00", output_usd="15.0"), max_output_tokens=500)
+    for models, summariser in ((chain, same), ("openai:gpt", "openai:gpt"), (chain, "openai:other")):
+        assert Agent(**{**BASE, "models": models, "context": {"summarise_with": summariser}}).context.summarise_with
+
+
 def test_equal_agents_have_equal_digests_in_any_process() -> None:
     """The digest is over content alone: another process, and another order of a schema's keys, give the same."""
     schema = "{'type': 'object', 'properties': {'a': {'type': 'string'}, 'b': {'type': 'integer'}}}"

@@ -75,26 +75,39 @@ def test_all_scopes_stand_in_a_table() -> None:
 def test_a_statement_marks_what_is_not_known_and_what_was_over() -> None:
     """Each charge with its run and turn; corrections with their sign; what strangers wrote can't colour a terminal."""
     base: dict[str, Any] = {"account": "a", "run": "run/default/1", "agent": "desk", "user": "u-17", "at_ms": NOON_MS}
+    other = {**base, "user": "u-3", "tenant": "acme"}
     lines = (
         Line(**base, kind="turn", turn=3, name="openai:m", amount=12_345, known=False),
-        Line(**base, kind="tool", turn=3, call="c2", name="courier", amount=2_000_000, over=500_000),
+        Line(**other, kind="tool", turn=3, call="c2", name="courier", amount=2_000_000, over=500_000),
     )
-    entry = Entry(kind="correction", scope="user:u-17", amount=-345, by="u-40", reason="\x1b[31mred", at_ms=NOON_MS)
+    did: dict[str, Any] = {"scope": "user:u-17", "by": "u-40", "at_ms": NOON_MS}
+    entries = (
+        Entry(**did, kind="correction", amount=-345, reason="\x1b[31mred"),
+        Entry(**did, kind="cap", amount=0),
+        Entry(**did, kind="cap", word="uncapped"),
+        Entry(**did, kind="cap"),
+    )
     shown = printed(
         statement_lines(
             Statement(
                 standing=standing(),
+                by_user=(Part(name="acme/u-3", spent=2_000_000, charges=1),),
                 by_agent=(Part(name="desk", spent=2_012_345, charges=2),),
+                by_version=(Part(name="desk d2d5", spent=2_012_345, charges=2),),
                 lines=lines,
-                entries=(entry,),
+                entries=entries,
                 corrected=-345,
             )
         )
     )
     text = "\n".join(shown)
-    assert "  desk  $2.012345  2 charges" in shown
+    assert shown[shown.index("by user") + 1] == "  acme/u-3  $2.00  1 charge"
+    assert shown[shown.index("by agent") + 1] == "  desk  $2.012345  2 charges"
+    assert shown[shown.index("by version") + 1] == "  desk d2d5  $2.012345  2 charges"
     assert "turn 3    openai:m  desk  run/default/1  u-17  worst case, its bill isn't known" in text
-    assert "tool c2   courier  desk  run/default/1  u-17  $0.50 over what was reserved" in text
+    assert "tool c2   courier  desk  run/default/1  acme/u-3  $0.50 over what was reserved" in text
     assert "corrections  -$0.000345" in shown
     assert "2026-11-21 13:00:00  correction -$0.000345  by u-40" in text
+    told = [line.removeprefix("  2026-11-21 13:00:00  ") for line in shown[-3:]]
+    assert told == ["cap $0.00  by u-40", "cap uncapped  by u-40", "cap as configured  by u-40"]
     assert "\x1b" not in text

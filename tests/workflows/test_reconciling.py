@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.conftest import Command, Served, bare_environment
+from tests.store.bookkeeping import NAMESPACE
 from tests.store.conftest import embedded, url  # noqa: F401  fixtures
 from tests.workflows.desk import look_up
 from tests.workflows.keeping import Kept, Slow, ended, in_flight, keeping, reserved
@@ -79,7 +80,7 @@ async def test_a_chain_with_lost_attempts_has_one_sum(kept: Kept) -> None:
     handle = await kept.start(look_up, search, continue_after=20)
     result = await handle.result()
     assert result.outcome == "completed"
-    (booked,) = await kept.here.books.booked()
+    (booked,) = await kept.here.books.booked(NAMESPACE)
     bill = await RecordedBills(kept.tether.client).of(handle.id, booked.account)
     assert bill.status == "ended"
     assert bill.whole
@@ -186,7 +187,7 @@ async def test_a_result_that_says_something_else_is_told(kept: Kept) -> None:
     kept.tether.script(says("Done."))
     handle = await kept.start(look_up)
     await handle.result()
-    (booked,) = await kept.here.books.booked()
+    (booked,) = await kept.here.books.booked(NAMESPACE)
     bill = await RecordedBills(kept.tether.client).of(handle.id, booked.account)
     bills = Fixed(bill.model_copy(update={"cost": 299}))
     (differs,) = await compared(kept, bills)
@@ -206,6 +207,8 @@ async def test_a_cancelled_run_leaves_its_cost_too(kept: Kept) -> None:
 
 class Fixed:
     """Bills that are all the same."""
+
+    namespace = NAMESPACE
 
     def __init__(self, bill: RunBill) -> None:
         self._bill = bill

@@ -11,19 +11,23 @@ from datetime import timedelta
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from pydantic import SecretStr
-from temporalio.client import ScheduleIntervalSpec, ScheduleOverlapPolicy
+from temporalio.client import Client, ScheduleIntervalSpec, ScheduleOverlapPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from tests.activities.hooks import SECRET, Reply, hooks
+from tests.store.bookkeeping import NAMESPACE
 from tests.store.conftest import embedded, url  # noqa: F401  fixtures
 from tests.workflows.desk import look_up
 from tests.workflows.keeping import Kept, Slow, ended, in_flight, keeping, reserved
 from tether import tool
+from tether.activities.settling import Settling, Tally
+from tether.adapters.bills import RecordedBills
 from tether.adapters.converter import data_converter
 from tether.adapters.schedules import ensure_upkeep, schedule_id
 from tether.budget.draws import Draw
 from tether.records import RUN_WORKFLOW, UPKEEP_WORKFLOW
 from tether.starters.client import AgentClient
+from tether.starters.reconciling import Reconciling
 from tether.testing.harness import Tether
 from tether.testing.wire import ScriptedUsage, calls, says
 from tether.upkeep import Upkept
@@ -135,11 +139,26 @@ async def test_an_id_that_another_run_has_by_now_doesnt_answer_for_the_dead_one(
     assert await kept.round() == Upkept(settled=1)
 
 
+async def test_a_run_in_another_namespace_is_left_to_its_own_workers(kept: Kept) -> None:
+    """Workers who share a store, but not the namespace, don't take each other's runs for deleted ones."""
+    handle = await in_flight(kept)
+    before = await kept.spent()
+    elsewhere = Client(kept.tether.client.service_client, namespace="elsewhere", data_converter=data_converter)
+    settling = Settling(kept.here.books, kept.here.ledger, RecordedBills(elsewhere), lambda: None)
+    assert await settling.settle(0) == Tally()
+    assert await kept.spent() == before
+    assert [each async for each in Reconciling(kept.here.books, RecordedBills(elsewhere)).compare()] == []
+    await ended(kept, handle)
+    assert await settling.settle(0) == Tally()
+    assert await kept.round() == Upkept(settled=1)
+
+
 def unheard_of(run: str, *, need: int) -> Draw:
     """The draw of a run that Temporal doesn't know, or knows another one by the same id."""
     return Draw(
         account=str(uuid.uuid4()),
         run=run,
+        namespace=NAMESPACE,
         lineage="l",
         number=1,
         agent="desk",

@@ -53,6 +53,7 @@ class OpenAccount(Value):
     Attributes:
         account: `first_execution_run_id` of the run.
         run: Its id.
+        namespace: In which it is.
         lineage: The newest that is known.
         number: Of its last draw; 0 for none.
         agent: The agent's name.
@@ -67,6 +68,7 @@ class OpenAccount(Value):
 
     account: str
     run: str
+    namespace: str
     lineage: str
     number: int
     agent: str

@@ -37,6 +37,11 @@ class RunBill(Value):
 class Bills(Protocol):
     """Reads the bills of runs."""
 
+    @property
+    def namespace(self) -> str:
+        """The one whose histories it reads: of runs in another one it knows nothing."""
+        ...
+
     async def of(self, run: str, account: str, *, even_running: bool = False) -> RunBill:
         """The bill of one run; of one that runs only where that is asked for, since it is read from all its history.
 

@@ -107,12 +107,12 @@ class Books(Protocol):
         """
         ...
 
-    async def open_accounts(self, unheard_seconds: float) -> tuple[OpenAccount, ...]:
-        """Accounts of runs that have not ended and were not heard of for so long, the longest first."""
+    async def open_accounts(self, namespace: str, unheard_seconds: float) -> tuple[OpenAccount, ...]:
+        """Accounts of a namespace's runs that have not ended and were not heard of for so long, the longest first."""
         ...
 
-    async def booked(self, accounts: Sequence[str] | None = None) -> tuple[Booked, ...]:
-        """What the ledger has of these accounts, or of all, for a comparison with the histories."""
+    async def booked(self, namespace: str, accounts: Sequence[str] | None = None) -> tuple[Booked, ...]:
+        """What the ledger has of these accounts of a namespace, or of all, for a comparison with its histories."""
         ...
 
     async def correct(self, correction: Correction, by: Actor) -> bool:

@@ -64,6 +64,7 @@ class Draw(Value):
     Attributes:
         account: `first_execution_run_id`: the same for all runs of a chain.
         run: The run's id.
+        namespace: Of Temporal, in which the run is: only there can be found out what became of it.
         lineage: Temporal's id of the run of the chain that asks.
         number: Of this draw, from 1, over the chain; one that isn't higher than the last of the same lineage is stale.
             An unknown lineage takes over with any number: a reset counts from an earlier one again.
@@ -83,6 +84,7 @@ class Draw(Value):
 
     account: str
     run: str
+    namespace: str = ""
     lineage: str
     number: int = Field(ge=1)
     agent: str

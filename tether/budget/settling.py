@@ -25,6 +25,7 @@ def settlement(account: OpenAccount, bill: RunBill) -> Draw:
     return Draw(
         account=account.account,
         run=account.run,
+        namespace=account.namespace,
         lineage=account.lineage or account.account,
         number=account.number + 1,
         agent=account.agent,

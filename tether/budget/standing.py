@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tether.budget.config import Limit
+from tether.budget.config import Limit, Unlimited
+from tether.budget.scope import Scope
+from tether.context import DEFAULT_TENANT
 from tether.value import Value
 
 CapOrigin = Literal["set", "configured", "default"]
@@ -43,10 +45,12 @@ class Standing(Value):
 
 
 class Part(Value):
-    """What was spent on one agent, model, tool or day.
+    """What was spent on one agent, version of an agent, model, tool or day, or by one user.
 
     Attributes:
-        name: Of the agent; `provider:model` or the tool's; the day as `2026-11-21`, in the scope's time zone.
+        name: Of the agent; of its version, as `support_desk d2d56e86adef42c8`; `provider:model` or the tool's; the
+            user's id, of another tenant than the default one as `acme/u-3`; the day as `2026-11-21`, in the scope's
+            time zone.
         spent: On it, corrections not included.
         charges: In how many charges.
     """
@@ -65,6 +69,7 @@ class Line(Value):
         agent: The agent's name.
         version: Digest of its manifest.
         user: Who asked for the run.
+        tenant: Of the user.
         kind: What was paid for: `plan`, `turn`, `summary` or `tool`.
         turn: The turn; 0 for the plan.
         call: Our id of the tool call; empty for a model call.
@@ -80,6 +85,7 @@ class Line(Value):
     agent: str
     version: str = ""
     user: str
+    tenant: str = DEFAULT_TENANT
     kind: str
     turn: int
     call: str = ""
@@ -89,6 +95,11 @@ class Line(Value):
     over: int = 0
     at_ms: int
 
+    @property
+    def who(self) -> str:
+        """Its user, as scopes write them: of another tenant than the default one with the tenant."""
+        return str(Scope(kind="user", name=self.user, tenant=self.tenant)).removeprefix("user:")
+
 
 class Entry(Value):
     """Something that a person or a configuration did to a scope.
@@ -97,7 +108,8 @@ class Entry(Value):
         kind: `cap`, `override` or `correction`.
         scope: As `Scope` writes it.
         month: Which it concerns; empty for all.
-        amount: What was set, added or mended; None where a cap went back to the configuration or is a word.
+        amount: What was set, added or mended; None where a cap is a word, or went back to the configuration.
+        word: What a cap was set to, where that is no amount.
         by: Who.
         reason: Why.
         run: The run that was corrected.
@@ -108,6 +120,7 @@ class Entry(Value):
     scope: str
     month: str = ""
     amount: int | None = None
+    word: Unlimited | None = None
     by: str = ""
     reason: str = ""
     run: str = ""
@@ -119,7 +132,9 @@ class Statement(Value):
 
     Attributes:
         standing: Where it stands; of a past month, where it stood at its end.
+        by_user: What each user spent, the most first.
         by_agent: What each agent spent, the most first.
+        by_version: What each version of an agent spent, the most first.
         by_name: What was spent on each model and tool, the most first.
         by_day: What was spent on each day, in the scope's time zone.
         lines: Every charge, as they were made.
@@ -128,7 +143,9 @@ class Statement(Value):
     """
 
     standing: Standing
+    by_user: tuple[Part, ...] = ()
     by_agent: tuple[Part, ...] = ()
+    by_version: tuple[Part, ...] = ()
     by_name: tuple[Part, ...] = ()
     by_day: tuple[Part, ...] = ()
     lines: tuple[Line, ...] = ()

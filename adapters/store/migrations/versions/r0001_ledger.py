@@ -45,6 +45,7 @@ CREATE TABLE tether.balances (
 CREATE TABLE tether.accounts (
     account text PRIMARY KEY,
     run text NOT NULL,
+    namespace text NOT NULL,
     agent text NOT NULL,
     version text NOT NULL,
     usr text NOT NULL,
