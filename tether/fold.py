@@ -157,7 +157,8 @@ def _model_closed(record: Record, event: RunEvent, given: ModelInput, name: str)
     elif result.summary_due:
         return
     elif result.message is None:
-        if not any(failure.cost for failure in record.turn(given.turn).failures):
+        turn = record.turn(given.turn)
+        if not turn.summaries and not any(failure.cost for failure in turn.failures):
             record.turns.pop(given.turn)  # only the stop predicate was asked, at last: there is no such turn
     else:
         turn = record.turn(given.turn)

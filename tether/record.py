@@ -150,6 +150,10 @@ class TurnRecord:
 
     def summarised(self, result: ModelResult) -> None:
         """A summary that was made before it, or was to be; taking the same one twice changes nothing."""
+        lost = [attempt for attempt in result.spent.failed if attempt.cost]
+        if lost and not result.window and not result.problem:
+            # In the end there was nothing to sum up; what was paid for before is a line all the same.
+            result = result.model_copy(update={"problem": lost[-1].error})
         told = (result.request_id, result.content)
         known = any(told) and any(told == (each.request_id, each.content) for each in self.summaries)
         if not known and (result.window or result.problem):

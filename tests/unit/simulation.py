@@ -17,17 +17,44 @@ from tether.ids import content_id
 from tether.limits import RunLimits
 from tether.lost import lost_attempt
 from tether.messages import CallBlock
-from tether.model_records import ModelInput, ModelResult
-from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Reconcile, Think, next_actions
+from tether.model_records import ModelInput, ModelResult, SummaryDue
+from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Reconcile, Summarise, Think, next_actions
 from tether.permits import Terms
-from tether.records import PLAN, RECONCILE, SETUP, THINK, RunSettings, SetupInput, SetupResult, Spent, TranscriptRef
+from tether.records import (
+    PLAN,
+    RECONCILE,
+    SETUP,
+    SUMMARISE,
+    THINK,
+    RunSettings,
+    SetupInput,
+    SetupResult,
+    Spent,
+    TranscriptRef,
+)
 from tether.start import RunInput
 from tether.state import Ending, RunState
 from tether.tool_records import ReconcileInput, ReconcileResult, ToolInput
+from tether.window import Window
 
 ModelAnswer = Literal[
-    "text", "calls", "nudge", "refusal", "plan", "no plan", "lost", "failed", "stopped", "not stopped"
+    "text",
+    "calls",
+    "nudge",
+    "refusal",
+    "plan",
+    "no plan",
+    "lost",
+    "failed",
+    "stopped",
+    "not stopped",
+    "sum up",
+    "summary",
+    "no summary",
+    "nothing to sum up",
 ]
+UNPAID: set[ModelAnswer] = {"stopped", "not stopped", "sum up", "nothing to sum up"}
+"""Answers for which no model was called."""
 ToolAnswer = Literal["returned", "failed", "unknown", "composed"]
 
 MAX_ATTEMPTS = 3
@@ -52,6 +79,7 @@ class Simulation:
         self.events: list[RunEvent] = []
         self.flying: dict[str, tuple[Action, int]] = {}
         self.ms = 0
+        self.summaries = 0
         self.ended = False
         self._happens("run_started", self.given, name="run/default/1", first_run="r1")
         scheduled = self._happens("scheduled", SetupInput(agent=AGENT.name), name=SETUP)
@@ -86,14 +114,13 @@ class Simulation:
                 update={"cost": 9 if self._asked.reservation else 0, "spent": self._spent(active_ms)}
             )
             self._happens("broke", failure, scheduled=scheduled)
-            progress.model_failed(self.state, failure, self._now_ms())
+            failed = progress.not_summarised if isinstance(action, Summarise) else progress.model_failed
+            failed(self.state, failure, self._now_ms())
         else:
-            result = self._reply(answer, calls).model_copy(
-                update={"spent": self._spent(active_ms), "cost": 0 if "stopped" in answer else 7}
-            )
+            cost = 0 if answer in UNPAID else 7
+            result = self._reply(answer, calls).model_copy(update={"spent": self._spent(active_ms), "cost": cost})
             self._happens("done", result, scheduled=scheduled)
-            happened = progress.planned if isinstance(action, MakePlan) else progress.thought
-            happened(self.state, result, self._now_ms())
+            self._answered(action, result)
 
     def land_call(self, call_id: str, answer: ToolAnswer, active_ms: int = 10) -> None:
         """The call in flight ends so."""
@@ -116,6 +143,15 @@ class Simulation:
             self._happens("broke", failure, scheduled=scheduled)
             progress.call_failed(self.state, call_id, failure, now)
 
+    def _answered(self, action: Action, result: ModelResult) -> None:
+        match action:
+            case MakePlan():
+                progress.planned(self.state, result, self._now_ms())
+            case Summarise():
+                progress.summarised(self.state, result, self._now_ms())
+            case _:
+                progress.thought(self.state, result, self._now_ms())
+
     def asks(self) -> Action | None:
         """The model call in flight."""
         return self.flying["model"][0] if "model" in self.flying else None
@@ -129,6 +165,8 @@ class Simulation:
                 return ModelResult(problem=problem())
             case "stopped" | "not stopped":
                 return ModelResult(stopped=answer == "stopped")
+            case "sum up" | "summary" | "no summary" | "nothing to sum up":
+                return self._summary(answer)
             case "nudge":
                 return reply("Well", nudge="Again.", problem=problem(ErrorKind.REPLY_CUT), finish="length")
             case "refusal":
@@ -138,10 +176,19 @@ class Simulation:
             case _:
                 return reply("Done.")
 
+    def _summary(self, answer: ModelAnswer) -> ModelResult:
+        if answer == "sum up":
+            return ModelResult(summary_due=SummaryDue(input_bytes=100, max_output_tokens=10))
+        if answer == "summary":
+            self.summaries += 1
+            window = Window(dropped=1, summary="It was long.", summarised=1)
+            return ModelResult(window=window, content=content_id("It was long."), request_id=f"s{self.summaries}")
+        return ModelResult(problem=problem() if answer == "no summary" else None)
+
     def _ask(self, action: Action) -> int:
         state = self.state
         state.asking = True
-        turn = 0 if isinstance(action, MakePlan) else action.turn if isinstance(action, (Think, AskStop)) else -1
+        turn = action.turn if isinstance(action, (Think, AskStop, Summarise)) else 0
         asks_only = isinstance(action, AskStop)
         given = ModelInput(
             agent=AGENT.name,
@@ -153,10 +200,13 @@ class Simulation:
             max_output_tokens=10,
             active_ms=1_000,
             failed=tuple(state.lost),
+            may_summarise=not state.summed,
+            window=state.window,
             reservation=None if asks_only else state.purse.reserve(progress.MODEL, RESERVED, "mark"),
         )
         self._asked = given
-        return self._happens("scheduled", given, name=PLAN if isinstance(action, MakePlan) else THINK)
+        names = {MakePlan: PLAN, Summarise: SUMMARISE}
+        return self._happens("scheduled", given, name=names.get(type(action), THINK))
 
     def _spent(self, active_ms: int) -> Spent:
         lost = self._asked.failed

@@ -14,7 +14,7 @@ from tether.errors import ErrorKind
 from tether.limits import RunLimits
 from tether.messages import CallBlock
 from tether.model_records import ModelResult
-from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Think, next_actions
+from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Summarise, Think, next_actions
 from tether.state import Ending, RunState
 
 
@@ -197,10 +197,14 @@ def answer_model(run: Simulation, data: st.DataObject) -> None:
             run.land_model(data.draw(st.sampled_from(["plan", "no plan", *failing])))
         case AskStop():
             run.land_model(data.draw(st.sampled_from(["stopped", "not stopped", *failing])))
+        case Summarise():
+            run.land_model(data.draw(st.sampled_from(["summary", "no summary", "nothing to sum up", *failing])))
         case _:
             kinds: Any = ["calls", "calls", "calls", "nudge", "text", "refusal", *failing]
             if run.stops and run.state.turn:
                 kinds.append("stopped")
+            if not run.state.summed and run.state.turn:
+                kinds.append("sum up")
             calls: tuple[CallBlock, ...] = data.draw(calls_drawn)
             run.land_model(data.draw(st.sampled_from(kinds)), calls, active_ms=data.draw(st.integers(0, 60)))
 
