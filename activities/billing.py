@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity
 
 from tether.activities.attempts import Attempt
+from tether.money import MAX_MICROS
 from tether.ports import HandlerRunner
 from tether.tool_costs import NoAmount, amount_of, declared_cost, executions, once_of
 from tether.tool_records import ToolInput
@@ -59,7 +60,7 @@ class CallBill:
             why = f"raised {type(error).__name__}"
         else:
             earlier = 0 if self._fenced else self._attempt.billed_before
-            return actual + self._once * earlier
+            return min(actual + self._once * earlier, MAX_MICROS)
         activity.logger.warning(
             "a call of tool %s is charged at its declared cost: its actual_cost_usd %s", self._tool.name, why
         )

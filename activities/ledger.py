@@ -12,6 +12,7 @@ from tether.budget.books import Ledger, StaleDraw
 from tether.budget.draws import Draw, Drawn, Shortage
 from tether.records import AWAIT_FUNDS, DRAW
 from tether.store import StoreOutdated, StoreUnavailable
+from tether.text import one_line
 
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 10.0
@@ -30,15 +31,21 @@ class LedgerActivities:
 
     @activity.defn(name=DRAW)
     async def draw(self, given: Draw) -> Drawn:
-        """Tell the ledger what was spent, and ask it for more; a store that can't be asked is a shortage."""
+        """Tell the ledger what was spent, and ask it for more.
+
+        Whatever goes wrong is a shortage: the run then waits for money, which everybody sees, until its deadline. Only
+        the last draw of a run may fail, since nothing waits for it.
+        """
         try:
             return await self._served().draw(given)
         except StaleDraw as error:
             _stale(error)
-        except (StoreUnavailable, StoreOutdated) as error:
+        except Exception as error:
             if given.final:
                 raise
-            shortage = Shortage(why="store", need=given.need, message=f"{error}; the run waits, and spends nothing")
+            shortage = Shortage(
+                why="store", need=given.need, message=f"{_told(error)}; the run waits, and spends nothing"
+            )
             return Drawn(number=given.number, shortage=shortage)
 
     @activity.defn(name=AWAIT_FUNDS)
@@ -48,16 +55,24 @@ class LedgerActivities:
             drawn = await self._served().draw(given)
         except StaleDraw as error:
             _stale(error)
-        except (StoreUnavailable, StoreOutdated) as error:
-            _later(str(error))
+        except Exception as error:  # noqa: BLE001  as in `draw`
+            _later(_told(error))
         if drawn.shortage:
             _later(drawn.shortage.message)
         return drawn
 
     def _served(self) -> Ledger:
         if self._ledger is None:
-            _later("this worker has no ledger: its App has no budgets; waiting for a worker that has")
+            raise StoreUnavailable("this worker has no ledger: its App has no budgets; start workers that have them")
         return self._ledger
+
+
+def _told(error: Exception) -> str:
+    """For people; of what nobody has foreseen the worker's log has the rest."""
+    if isinstance(error, (StoreUnavailable, StoreOutdated)):
+        return str(error)
+    activity.logger.error("the ledger could not take a draw", exc_info=error)
+    return f"the ledger could not take what the run told it ({one_line(str(error) or type(error).__name__, 500)})"
 
 
 def _later(message: str) -> NoReturn:

@@ -24,6 +24,7 @@ from tether.messages import AssistantMessage
 from tether.model_records import DecidedCall, ModelInput, ModelResult, SummaryDue
 from tether.next_window import last_window, loses, next_window
 from tether.ports import Progress, TranscriptLost, Transcripts
+from tether.prices import Price
 from tether.prompts import plan_request, turn_request
 from tether.provider import Delta, ModelReply, ModelRequest, Providers
 from tether.record import Record
@@ -110,11 +111,11 @@ class ModelActivities:
             return ModelResult(summary_due=due, spent=call.attempt.spent)
         request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens, window)
         price = call.price(manifest, request.model)
-        reply = await self._reply(call, request)
+        reply = await self._reply(call, request, price)
         message, candidates = read_calls(reply.blocks, agent.registry, given.next_call)
         calls = await self._decided(call, agent, candidates, record)
         judged = judge(reply, message, agent.output, request.max_output_tokens)
-        result = call.result(price, request, reply).model_copy(
+        result = call.result.model_copy(
             update={
                 "message": message,
                 "calls": calls,
@@ -135,11 +136,11 @@ class ModelActivities:
         record, manifest = await self._known(call)
         request = plan_request(manifest, record, given.repair, given.max_output_tokens)
         price = call.price(manifest, request.model)
-        reply = await self._reply(call, request)
+        reply = await self._reply(call, request, price)
         text = AssistantMessage(role="assistant", blocks=reply.blocks).text
         plan, problem = read_plan(text)
         error = RunError(kind=ErrorKind.INVALID_OUTPUT, message=f"the plan can't be read: {one_line(problem, 500)}")
-        return call.result(price, request, reply).model_copy(
+        return call.result.model_copy(
             update={
                 "plan": plan,
                 "content": content_id(plan.model_dump_json()) if plan else "",
@@ -155,10 +156,10 @@ class ModelActivities:
             return ModelResult(spent=call.attempt.spent)
         request = summary_request(manifest, record, given, before, after)
         price = call.price(manifest, request.model)
-        reply = await self._reply(call, request)
+        reply = await self._reply(call, request, price)
         window = summed_up(manifest, record, given, after, AssistantMessage(role="assistant", blocks=reply.blocks).text)
         why = f"{request.model} wrote no summary that saves room ({reply.finish}); old turns are left out without one"
-        result = call.result(price, request, reply).model_copy(
+        result = call.result.model_copy(
             update={
                 "window": window,
                 "content": content_id(window.summary) if window else "",
@@ -233,7 +234,7 @@ class ModelActivities:
             )
             call.give_up(RunError(kind=ErrorKind.STOP_FAILED, message=message))
 
-    async def _reply(self, call: ModelCall, request: ModelRequest) -> ModelReply:
+    async def _reply(self, call: ModelCall, request: ModelRequest, price: Price) -> ModelReply:
         attempt, given = call.attempt, call.given
         if attempt.billed_before:
             # Paid for only once: what was cut off is charged at its worst case, and this call is reserved for anew.
@@ -246,7 +247,7 @@ class ModelActivities:
 
         try:
             provider = self._providers.of(request.model)
-            return await attempt.run(provider.complete(request, publish), deadline_ms)
+            reply = await attempt.run(provider.complete(request, publish), deadline_ms)
         except ProviderError as error:
             await self._failed(call, error)
         except Interrupted as interruption:
@@ -254,6 +255,8 @@ class ModelActivities:
                 attempt.billed = True
                 await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message="the model call was paused or reset"))
             call.cut_off(interruption, request.model)
+        call.replied(price, request, reply)
+        return reply
 
     async def _failed(self, call: ModelCall, failed: ProviderError) -> NoReturn:
         error, reaction = failed.error, REACTIONS[failed.error.kind]

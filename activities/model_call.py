@@ -29,6 +29,7 @@ class ModelCall:
         self.given = given
         self.run = RunRef(info.workflow_id, info.workflow_run_id)
         self.attempt = Attempt(client, given.failed)
+        self._replied: ModelResult | None = None
 
     @contextmanager
     def never_again(self) -> Iterator[None]:
@@ -45,9 +46,12 @@ class ModelCall:
             self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
 
     def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
-        """End the activity: the call failed for good."""
-        cost = self.given.reserved if billed else 0
-        self.attempt.give_up(error, ModelFailure(error=error, spent=self.attempt.spent, billed=billed, cost=cost))
+        """End the activity: the call failed for good; once there was a reply, its bill is known all the same."""
+        made = ModelFailure(error=error, spent=self.attempt.spent, billed=billed, model=self.given.model)
+        if reply := self._replied:
+            told = {"cost": reply.cost, "known": not reply.estimated, "usage": reply.usage, "model": reply.model}
+            self.attempt.give_up(error, made.model_copy(update=told))
+        self.attempt.give_up(error, made.model_copy(update={"cost": self.given.reserved if billed else 0}))
 
     async def not_here(self, message: str) -> NoReturn:
         """Leave the call to a worker that can make it."""
@@ -75,15 +79,25 @@ class ModelCall:
             self.give_up(RunError(kind=ErrorKind.UNPRICED, message=message))
         return price
 
-    def result(self, price: Price, request: ModelRequest, reply: ModelReply) -> ModelResult:
-        """A reply with what it cost."""
-        estimated = not reply.usage.total and not price.is_free
-        return ModelResult(
+    def replied(self, price: Price, request: ModelRequest, reply: ModelReply) -> None:
+        """There is a reply: from now on it is known what the call costs."""
+        estimated = bool(reply.unreported or not reply.usage.input) and not price.is_free
+        self._replied = ModelResult(
             finish=reply.finish,
             usage=reply.usage,
-            cost=self.given.reserved if estimated else price.cost(reply.usage),
+            cost=self._estimate(price, reply) if estimated else price.cost(reply.usage),
             estimated=estimated,
             model=f"{request.model.partition(':')[0]}:{reply.model}",
             request_id=reply.request_id,
-            spent=self.attempt.spent,
         )
+
+    @property
+    def result(self) -> ModelResult:
+        """The reply with what it cost, once there is one."""
+        assert self._replied  # noqa: S101  only what comes of a reply asks
+        return self._replied.model_copy(update={"spent": self.attempt.spent})
+
+    def _estimate(self, price: Price, reply: ModelReply) -> int:
+        """What a call costs at most of which not all was reported: not above its worst case, not below what was."""
+        most = price.cost(reply.usage) if reply.usage.input else self.given.reserved
+        return max(min(most, self.given.reserved), price.cost(reply.reported))

@@ -22,9 +22,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from tether.adapters.converter import data_converter
 from tether.adapters.settings import Settings, SettingsError
 from tether.errors import TetherError
+from tether.store import StoreUnavailable
 from tether.value import Value
 
 DEV_NOTE = Path(".tether") / "dev.json"
+DEV_STORE = Path(".tether") / "store"
 DEFAULT_ADDRESS = "localhost:7233"
 CONNECT_SECONDS = 10.0
 
@@ -125,16 +127,27 @@ def store_url(settings: Settings) -> str:
 
     Raises:
         SettingsError: Neither names one.
+        StoreUnavailable: Neither does, but a `tether dev` that has stopped kept one here.
     """
     named = settings.store_url.get_secret_value()
     note = None if named else dev_note()
     if not named and not (note and note.store):
+        if kept := _stopped_store():
+            raise StoreUnavailable(
+                f"the store in {kept} doesn't run: start `tether dev` there, or, if budgets are kept elsewhere, set "
+                "TETHER_STORE_URL"
+            )
         raise SettingsError(
             "no store is named, which keeps the budgets: set TETHER_STORE_URL to a Postgres, as in "
             "postgresql://user:password@host:5432/database, and run `tether store upgrade`; or use `tether dev`, which "
             "brings one where the App has budgets"
         )
     return named or (note.store if note else "")
+
+
+def _stopped_store() -> Path | None:
+    here = Path.cwd().resolve()
+    return next((place / DEV_STORE for place in (here, *here.parents) if (place / DEV_STORE).is_dir()), None)
 
 
 def _dev_notes(folder: Path | None = None) -> Iterator[DevNote]:

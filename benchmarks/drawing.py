@@ -5,32 +5,27 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from benchmarks import ledger, scripted
-from benchmarks.apps import BUDGETS, FINANCE, WAITER, WITH_LEAVE
+from benchmarks import ledger
+from benchmarks.apps import FINANCE, WAITER, WITH_LEAVE
 from benchmarks.figures import Row, Sample
-from benchmarks.stand import Stand
+from benchmarks.scripted import BYTES_A_TOKEN
+from benchmarks.stand import Peer, Stand
 from benchmarks.workload import AGENT, MAX_OUTPUT_TOKENS, SAID, limits, task
-from tether import App
 from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.money import dollars
 from tether.records import AWAIT_FUNDS, DRAW
 from tether.starters.client import AgentClient
-from tether.testing.harness import Tether
-from tether.testing.wire import Reply, Request, ScriptedUsage, WireServer
 
 STEPS_A_CALL = 10
 """The goal: so many steps for each call of the ledger."""
-BYTES_A_TOKEN = 4
 SPARE = 200_000
 """Micro-dollars between what a run costs and a cap that is near: two of its last calls at worst."""
 WORKERS = 2
@@ -43,37 +38,33 @@ CALLS_NOTE = (
 )
 RATE_NOTE = (
     "Where each turn draws, another run waits for more than the tenant has: then no run is granted more than its next "
-    "call. All runs have the same user, tenant and agent; the ledger alone is asked by two processes over as many "
-    "connections as the workers have. Milliseconds of a draw through the activities are those from the activity's "
-    "start to its end by Temporal's server."
+    "call, and each reply is as long as it may be. All runs have the same user, tenant and agent; the ledger alone is "
+    "asked by two processes over as many connections as the workers have. Milliseconds of a draw through the "
+    "activities are those from the activity's start to its end by Temporal's server."
 )
 
 
 async def calls_of_the_ledger(here: Stand, *, smoke: bool) -> Sequence[Row]:
-    """Count the calls of runs with money enough, and of one that comes near to its user's cap."""
-    steps = 12 if smoke else 100
-    usual, longest = (_Long(tokens) for tokens in (len(SAID) // BYTES_A_TOKEN, MAX_OUTPUT_TOKENS))
-    generous = await _asked(here, steps, usual)
-    dear = await _asked(here, steps, longest)
-    near = await _asked(here, steps, usual, cap=generous.cost + SPARE)
-    return [
-        _calls_row(f"calls of the ledger in {steps} steps, a generous cap", generous, steps, goal=True),
-        _calls_row("- the same, each reply as long as it may be", dear, steps, goal=True),
-        _calls_row(
-            f"- the first, {dollars(generous.cost)}, with a user's cap {dollars(SPARE)} above", near, steps, goal=False
-        ),
-    ]
+    """Count the calls of a run with money enough, and of one that comes near to its user's cap."""
+    steps = 20 if smoke else 100
+    generous = await _asked(here, steps)
+    cap = generous.cost + SPARE
+    async with Store(here.store_url) as store:
+        await PostgresBooks(store).set_cap("user:near", cap, FINANCE, "near what its run costs")
+    near = await _asked(here, steps, user="near")
+    what = f"- the same, which costs {dollars(generous.cost)}; its user's cap is {dollars(cap)}"
+    return [_calls_row(_calls(steps), generous, steps, goal=True), _calls_row(what, near, steps)]
 
 
-@dataclass(frozen=True)
-class _Long:
-    """Says what the scripted model says; its usage is that of the conversation, and of a reply of so many tokens."""
+async def calls_by_long_replies(here: Stand, *, smoke: bool) -> Sequence[Row]:
+    """Count those of a run with money enough that spends as much as it may."""
+    steps = 20 if smoke else 100
+    asked = await _asked(here, steps)
+    return [_calls_row(f"{_calls(steps)}, each reply as long as it may be", asked, steps, goal=True)]
 
-    tokens: int
 
-    def __call__(self, request: Request) -> Reply:
-        usage = ScriptedUsage(input=len(request.body) // BYTES_A_TOKEN, output=self.tokens)
-        return replace(scripted.answer(request), usage=usage)
+def _calls(steps: int) -> str:
+    return f"calls of the ledger in {steps} steps, a generous cap"
 
 
 @dataclass(frozen=True)
@@ -84,29 +75,21 @@ class _Asked:
     cost: int
 
 
-async def _asked(here: Stand, steps: int, answer: _Long, *, cap: int | None = None) -> _Asked:
-    user = f"u-{uuid.uuid4()}"
-    async with WireServer(answer, record=False) as wire, Store(here.store_url) as store:
-        if cap is not None:
-            books = PostgresBooks(store)
-            await books.configure(BUDGETS)
-            await books.set_cap(f"user:{user}", cap, FINANCE, "near what it costs")
-        settings = Settings().model_copy(update={"openai_base_url": wire.openai_url, "openai_api_key": None})
-        tether = Tether(here.client, wire, settings)
-        served = await tether.serve(App(agents=[AGENT], budgets=BUDGETS), store_url=SecretStr(here.store_url))
-        try:
-            agents = AgentClient(here.client, settings=served)
-            run = await agents.start(AGENT.name, task(steps), user=user, limits=limits(steps))
-            result = await run.result()
-        finally:
-            await tether.stop()
+async def _asked(here: Stand, steps: int, *, user: str = "rich") -> _Asked:
+    run = await _agents(here).start(AGENT.name, task(steps), user=user, limits=limits(steps))
+    async with asyncio.timeout(60 + steps):
+        result = await run.result()
     assert result.succeeded
-    attempts = [one.attempts for one in _draws(await here.histories(run.id))]
-    print(f"  {steps} steps, {result.cost} micro-dollars: {sum(attempts)} calls of the ledger", file=sys.stderr)
-    return _Asked(sum(attempts), result.cost)
+    calls = sum(one.attempts for one in _draws(await here.histories(run.id)))
+    print(f"  {steps} steps, {dollars(result.cost)}: {calls} calls of the ledger", file=sys.stderr)
+    return _Asked(calls, result.cost)
 
 
-def _calls_row(what: str, asked: _Asked, steps: int, *, goal: bool) -> Row:
+def _agents(here: Stand) -> AgentClient:
+    return AgentClient(here.client, settings=Settings().model_copy(update={"task_queue": "budgets"}))
+
+
+def _calls_row(what: str, asked: _Asked, steps: int, *, goal: bool = False) -> Row:
     apart = steps / asked.calls
     return Row(
         what,
@@ -118,15 +101,14 @@ def _calls_row(what: str, asked: _Asked, steps: int, *, goal: bool) -> Row:
     )
 
 
-async def draws_a_second(here: Stand, *, smoke: bool) -> Sequence[Row]:
+async def draws_a_second(here: Stand, model: Peer, *, smoke: bool) -> Sequence[Row]:
     """Run many on one hot scope where each turn draws, and ask the ledger alone as fast as it answers."""
-    runs, turns, seconds = (8, 3, 0.5) if smoke else (64, 10, 5.0)
-    async with here.serving("budgets"):
-        second = await here.worker("budgets")
-        try:
-            drawn = await _drawn_in(here, runs, turns)
-        finally:
-            await second.stop()
+    runs, turns, seconds = (8, 3, 0.5) if smoke else (32, 10, 5.0)
+    second = await here.worker("budgets", model=model)
+    try:
+        drawn = await _drawn_in(here, runs, turns)
+    finally:
+        await second.stop()
     alone = await ledger.at_once(here.store_url, CONNECTIONS, seconds)
     rate = sum(one.draws / one.seconds for one in alone)
     alone_ms = Sample.of(1_000 * one for process in alone for one in process.took)
@@ -161,7 +143,7 @@ class _Drawn:
 
 
 async def _drawn_in(here: Stand, runs: int, turns: int) -> _Drawn:
-    agents = AgentClient(here.client, settings=Settings().model_copy(update={"task_queue": "budgets"}))
+    agents = _agents(here)
     waiter = await agents.start(WAITER.name, task(2, WITH_LEAVE), user="waiter", limits=limits(2))
     async with asyncio.timeout(60):
         while (await waiter.status()).parked is None:  # noqa: ASYNC110  it waits elsewhere

@@ -33,6 +33,7 @@ from tether.errors import (
     RequestExpired,
     RunEnded,
     StarterMayNot,
+    TetherError,
     UnknownCall,
 )
 from tether.starters.failures import PAUSE_SECONDS, explained, through_outages
@@ -91,7 +92,7 @@ async def send_answer(handle: WorkflowHandle[Any, Any], name: str, answer: Answe
 
     try:
         async with explained(handle.id):
-            sent = await asyncio.wait_for(_to_the_present_run(handle, send), TAKEN_WITHIN_SECONDS)
+            sent = await asyncio.wait_for(to_the_present_run(handle, send, _ended(handle)), TAKEN_WITHIN_SECONDS)
             return await _decided(sent, answer.call)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NotAnswered(
@@ -129,18 +130,26 @@ async def signal_answer(handle: WorkflowHandle[Any, Any], answer: Answer) -> Non
         try:
             await through_outages(lambda: handle.signal(name, answer))
         except RPCError as error:
-            await _raise_if_ended(handle, error)
+            await _raise_if_ended(handle, error, _ended(handle))
             raise
 
 
-async def _to_the_present_run(handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[T]]) -> T:
-    """Send, and again where the run just went on in a new run of its chain, or where the server dropped the answer."""
+async def to_the_present_run(
+    handle: WorkflowHandle[Any, Any], send: Callable[[], Awaitable[T]], ended: TetherError
+) -> T:
+    """Send, and again where the run just went on in a new run of its chain, or where the server dropped what was sent.
+
+    Args:
+        handle: Of the run.
+        send: Sends an update that has an id, by which it counts once.
+        ended: What is raised where the run has ended.
+    """
     while True:
         try:
             return await through_outages(send)
         except RPCError as error:
             if not _was_dropped(error):
-                await _raise_if_ended(handle, error)
+                await _raise_if_ended(handle, error, ended)
             await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -153,12 +162,16 @@ def _was_dropped(error: RPCError) -> bool:
     return error.status is RPCStatusCode.FAILED_PRECONDITION and _DROPPED in error.message
 
 
-async def _raise_if_ended(handle: WorkflowHandle[Any, Any], error: RPCError) -> None:
+async def _raise_if_ended(handle: WorkflowHandle[Any, Any], error: RPCError, ended: TetherError) -> None:
     if error.status is not RPCStatusCode.NOT_FOUND:
         raise error
     described = await handle.describe()
     if described.status is not WorkflowExecutionStatus.RUNNING:
-        raise RunEnded(f"run {handle.id!r} has ended: nothing of it waits for an answer") from error
+        raise ended from error
+
+
+def _ended(handle: WorkflowHandle[Any, Any]) -> RunEnded:
+    return RunEnded(f"run {handle.id!r} has ended: nothing of it waits for an answer")
 
 
 async def waiting_in(described: WorkflowExecutionDescription) -> tuple[Request, ...]:

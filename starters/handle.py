@@ -36,7 +36,7 @@ from tether.step import AgentStep
 from tether.view import RunView
 
 OutputT = TypeVar("OutputT", bound=BaseModel)
-AnswerT = TypeVar("AnswerT", Answer, OutcomeAnswer)
+AnswerT = TypeVar("AnswerT", Answer, OutcomeAnswer, Override)
 
 _ANSWER = timedelta(seconds=ANSWER_SECONDS)
 _SHOW = "`tether show` has its record"
@@ -159,11 +159,13 @@ class RunHandle(Generic[OutputT]):
 
         Raises:
             BudgetRefused: The run refuses it: they may not, it has no cap of its own, it has ended.
-            ValueError: The amount is none.
+            InvalidAnswer: `by` is no Actor, or the amount is 0.
+            ValueError: The amount isn't one.
             RunNotFound: There is no such run.
             NotAnswered: No worker has taken it in time.
         """
-        override = Override(
+        override = _written(
+            Override,
             id=id or new_id(),
             amount=micros_from_dollars(amount_usd),
             by=by,
@@ -277,4 +279,6 @@ def _written(model: type[AnswerT], **fields: Any) -> AnswerT:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"]))
-        raise InvalidAnswer(f"the answer can't be used: {where}: {problem['msg'].lower()}") from None
+        said = "must be an Actor, as in Actor(id='u-40')" if where == "by" else problem["msg"].lower()
+        what = "override" if model.__name__ == Override.__name__ else "answer"
+        raise InvalidAnswer(f"the {what} can't be used: {where}: {said}") from None

@@ -183,7 +183,9 @@ def _limits(limits: LimitOverrides | Mapping[str, Any] | None) -> LimitChanges |
 def _problems(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    return "; ".join(f"{'.'.join(map(str, e['loc'][:3]))}: {e['msg']}" for e in error.errors()[:3])
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc'][:3]))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()[:3]
+    )
 
 
 def _digest(given: RunInput) -> str:

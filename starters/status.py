@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -17,12 +19,12 @@ from tether.steps import cost_so_far, steps_of
 from tether.usage import Usage
 from tether.view import CallView, RunView
 
-_ENDED: dict[str, Doing] = {
+_ENDED: dict[str, Doing | Literal["terminated", "timed_out"]] = {
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",
-    "terminated": "failed",
-    "timed_out": "failed",
+    "terminated": "terminated",
+    "timed_out": "timed_out",
 }
 _DOING: TypeAdapter[Doing] = TypeAdapter(Doing)
 _BESIDE = {NOTIFY, EVALUATE, DRAW, AWAIT_FUNDS}
@@ -38,6 +40,7 @@ def view_of(
     state: str = "",
     waiting: Sequence[Request] = (),
     funding: Funding = NO_FUNDING,
+    present: datetime | None = None,
 ) -> RunView:
     """Where a run stands.
 
@@ -47,12 +50,14 @@ def view_of(
         state: Its search attribute TetherState, which says what it waits for.
         waiting: What waits for people, as its memo says.
         funding: How it stands with money, as its memo says.
+        present: The time at which it is looked at; None for now.
     """
     answered = [turn for turn in record.turns.values() if turn.result]
     summaries = [summary for turn in record.turns.values() for summary in turn.summaries]
     results = [*record.plans, *(turn.result for turn in answered if turn.result), *summaries]
     last = max(answered, key=lambda turn: turn.number, default=None)
     ended = record.result
+    running = record.status == "running"
     return RunView(
         run=record.run,
         agent=record.input.agent if record.input else "",
@@ -63,9 +68,9 @@ def view_of(
         turn=last.number if last else 0,
         steps=len(steps_of(record)),
         calls=tuple(_call(call, pending, waiting) for call in last.calls.values()) if last else (),
-        waiting=tuple(waiting) if record.status == "running" else (),
-        parked=funding.parked if record.status == "running" else None,
-        cap=_cap(record, funding),
+        waiting=tuple(waiting) if running else (),
+        parked=funding.parked if running else None,
+        cap=_cap(record, funding, present or datetime.now(UTC)),
         usage=sum((result.usage for result in results), Usage()),
         cost=ended.cost if ended else cost_so_far(record),
         active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
@@ -73,14 +78,17 @@ def view_of(
     )
 
 
-def _cap(record: Record, funding: Funding) -> int | None:
-    """The run's own cap; an override that has expired counts until the run itself says otherwise."""
+def _cap(record: Record, funding: Funding, present: datetime) -> int | None:
+    """The run's own cap with the overrides that count; of a run that has ended, with those that counted then."""
     if record.manifest is None:
         return None
     changes = record.input.limits if record.input else None
     own = record.manifest.limits.changed(changes).max_cost
-    overrides = record.result.overrides if record.result else funding.overrides
-    return None if own is None else own + sum(each.amount for each in overrides)
+    if own is None:
+        return None
+    if record.result:
+        funding, present = Funding(overrides=record.result.overrides), record.result.completed
+    return own + funding.raised(round(present.timestamp() * 1000))
 
 
 def _doing(record: Record, state: str, waiting: Sequence[Request]) -> Doing:

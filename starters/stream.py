@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from typing import Any
 
 from temporalio.service import RPCError
 
 from tether.adapters.history import HistoryReader
 from tether.events import RunEvent
 from tether.fold import fold
-from tether.record import Record, TurnRecord
+from tether.record import AnyInput, Record, TurnRecord
 from tether.starters.failures import OUTAGE_SECONDS, PAUSE_SECONDS, attended, explanation, passes
 from tether.step import AgentStep
-from tether.steps import steps_of
+from tether.steps import cut_off, steps_of
 
 
 class StepCursor:
@@ -41,21 +42,30 @@ class StepCursor:
         yield from steps_of(Record(plans=new))
         if self.record.status != "running" and not self._plan_failed:
             self._plan_failed = True
-            yield from steps_of(Record(plan_failures=self.record.plan_failures, status=self.record.status))
+            yield from steps_of(self._part(0, plan_failures=self.record.plan_failures))
 
     def _new_of_turns(self) -> Iterator[AgentStep]:
         record = self.record
-        while turn := record.turns.get(self._turn):
-            over = record.status != "running"
+        over = record.status != "running"
+        last = cut_off(record) if over else None
+        begun = {last.turn: TurnRecord(last.turn)} if last and last.turn else {}
+        while turn := record.turns.get(self._turn) or begun.get(self._turn):
             if turn.result is None and not over:
                 return  # an attempt that failed is made again: what became of the turn isn't known
-            steps = steps_of(Record(turns={self._turn: turn}, status=record.status, manifest=record.manifest))
+            steps = steps_of(self._part(self._turn, turns={self._turn: turn}))
             yield from steps[self._given_of_turn :]
             self._given_of_turn = len(steps)
             if not over and not _settled(turn):
                 return
             self._turn += 1
             self._given_of_turn = 0
+
+    def _part(self, turn: int, **of_turn: Any) -> Record:
+        """The record of one turn alone; once the run has ended, with the model call that was in flight for it."""
+        record = self.record
+        last = cut_off(record) if record.status != "running" else None
+        asked: dict[tuple[str, int], AnyInput] = {(record.run, 0): last} if last and last.turn == turn else {}
+        return Record(status=record.status, manifest=record.manifest, inputs=asked, **of_turn)
 
 
 async def follow(

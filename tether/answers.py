@@ -112,7 +112,7 @@ def outcome_said(state: RunState, answer: OutcomeAnswer, now_ms: int) -> Answere
     if answer.verdict == "happened":
         text = spoken(carriable(answer.result if answer.result is not None else "It was done."))
         call.composed = CallOutcome(call=answer.call, text=text, content=content_id(text))
-        charge_call(state, call, call.cost, now_ms)
+        charge_call(state, call, call.cost, now_ms, known=False)
         executed(state, call, call.composed.content, "done", size=utf8_size(text))
     elif answer.verdict == "did_not":
         call.status, call.request, call.doubt = "ready", None, ""

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tether.money import Dollars, micros_from_dollars
+from tether.text import one_line
 from tether.value import Declared, Value
+
+
+def _counts(written: Any) -> Any:
+    """A cap of nothing would let a run do nothing but wait."""
+    if isinstance(written, (str, Decimal, int)) and micros_from_dollars(written) == 0:
+        raise ValueError("a run that may spend 0 could do nothing at all; give an amount, or leave it out")
+    return written
+
+
+def _seconds(written: Any) -> Any:
+    if isinstance(written, str):
+        try:
+            return float(written)
+        except ValueError:
+            raise ValueError(f"{one_line(repr(written), 80)} is no number of seconds; write an hour as 3600") from None
+    return written
+
+
+Cap = Annotated[Dollars, BeforeValidator(_counts)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Limits(Declared):
@@ -18,7 +40,7 @@ class Limits(Declared):
         max_tokens_per_step: Output tokens that one model call may write.
         timeout: Seconds of active time: model and tool activities from start to close; not queueing, backoff, or waits
             for people.
-        max_cost_usd: Dollars that the run may spend on models and tools; None for no cap of its own.
+        max_cost_usd: Dollars that the run may spend on models and tools, more than 0; None for no cap of its own.
         budget_wait: Seconds that the run waits for money, each time that it has none left; then it ends with what it
             has. 0 ends it at once.
         max_tool_calls: Tool calls that the run may execute; None for no limit.
@@ -26,9 +48,9 @@ class Limits(Declared):
 
     max_steps: int = Field(default=20, ge=1, le=100_000)
     max_tokens_per_step: int = Field(default=4_000, ge=1, le=1_000_000)
-    timeout: float = Field(default=300.0, gt=0, le=30 * 86_400)
-    max_cost_usd: Dollars | None = None
-    budget_wait: float = Field(default=86_400.0, ge=0, le=30 * 86_400)
+    timeout: Seconds = Field(default=300.0, gt=0, le=30 * 86_400)
+    max_cost_usd: Cap | None = None
+    budget_wait: Seconds = Field(default=86_400.0, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
 
 
@@ -37,9 +59,9 @@ class LimitOverrides(Declared):
 
     max_steps: int | None = Field(default=None, ge=1, le=100_000)
     max_tokens_per_step: int | None = Field(default=None, ge=1, le=1_000_000)
-    timeout: float | None = Field(default=None, gt=0, le=30 * 86_400)
-    max_cost_usd: Dollars | None = None
-    budget_wait: float | None = Field(default=None, ge=0, le=30 * 86_400)
+    timeout: Seconds | None = Field(default=None, gt=0, le=30 * 86_400)
+    max_cost_usd: Cap | None = None
+    budget_wait: Seconds | None = Field(default=None, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
 
     def recorded(self) -> LimitChanges:

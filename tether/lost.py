@@ -18,7 +18,7 @@ def lost_attempt(last: Beat | None, given: ModelInput) -> ModelFailure:
     error = RunError(kind=ErrorKind.LOST, message="the attempt was lost: its worker stopped answering")
     if last is None:
         spent = Spent(attempts=len(before) + 1, failed=before)
-        return ModelFailure(error=error, spent=spent, billed=True, cost=given.reserved)
+        return ModelFailure(error=error, spent=spent, billed=True, cost=given.reserved, model=given.model)
     # A beat of an attempt that had failed or waited says that it was a later one that got lost, without a word.
     silent = last.phase in {"failed", "waiting"}
     attempts = len(before) + last.attempt - last.waited + silent
@@ -27,11 +27,15 @@ def lost_attempt(last: Beat | None, given: ModelInput) -> ModelFailure:
         spent=Spent(active_ms=last.active_ms, attempts=attempts, failed=last.failed or before),
         billed=True,
         cost=given.reserved,
+        model=given.model,
     )
 
 
 def unsaid(kind: ErrorKind, message: str, given: ModelInput) -> ModelFailure:
-    """The failure of a model call that was cancelled before it began, or that somebody failed by hand."""
-    billed = kind is not ErrorKind.CANCELLED
+    """The failure of a model call that was cancelled between attempts, or that somebody failed by hand.
+
+    Whether an attempt of it was ever made, and billed, nobody can tell: it is charged at its worst case.
+    """
     error = RunError(kind=kind, message=message)
-    return ModelFailure(error=error, billed=billed, cost=given.reserved if billed else 0)
+    spent = Spent(attempts=len(given.failed) + 1, failed=given.failed)
+    return ModelFailure(error=error, spent=spent, billed=True, cost=given.reserved, model=given.model)

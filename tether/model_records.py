@@ -34,6 +34,7 @@ class ModelInput(Value):
         stop_only: Ask the agent's stop predicate, call no model.
         may_summarise: Whether what is left out of the call is summed up first, where the agent wants that.
         window: That by which turns were just summed up; None where none were.
+        model: The model that is asked, as the manifest has it.
         reservation: What is kept for it, by which it is charged where nobody knows its bill.
     """
 
@@ -50,6 +51,7 @@ class ModelInput(Value):
     stop_only: bool = False
     may_summarise: bool = False
     window: Window | None = None
+    model: str = ""
     reservation: Reservation | None = None
 
     @property
@@ -105,9 +107,9 @@ class ModelResult(Value):
         message: The reply.
         calls: One for each call in it, in order.
         finish: Why it stopped.
-        usage: Tokens.
+        usage: Tokens; what the provider didn't report is the most that it can have been.
         cost: Micro-dollars, by the price that the run is pinned to.
-        estimated: Whether the provider reported no tokens, so that the worst case is charged.
+        estimated: Whether the provider didn't report all that is billed, so that at most the worst case is charged.
         model: The model that served.
         request_id: The provider's id of the request.
         content: `content_id` of the message.
@@ -147,10 +149,17 @@ class ModelFailure(Value):
         error: What went wrong in the last attempt.
         spent: Attempts and time.
         billed: Whether the provider may charge for the last attempt.
-        cost: What is charged for it, in micro-dollars: its worst case, where it may be billed.
+        cost: What is charged for it, in micro-dollars: what was reported, where there was a reply; else its worst case,
+            where it may be billed.
+        known: Whether the cost is what was reported.
+        usage: Tokens, where there was a reply.
+        model: The model that was asked, or that served.
     """
 
     error: RunError
     spent: Spent = Spent()
     billed: bool = False
     cost: int = 0
+    known: bool = False
+    usage: Usage = Usage()
+    model: str = ""

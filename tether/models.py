@@ -52,5 +52,5 @@ class Model(Declared):
     def stated_price(self) -> Price | None:
         """What it costs by its declaration; None where that leaves it to the list price."""
         if self.price is not None:
-            return self.price.counted
+            return self.price.counted_for(self.name.partition(":")[0])
         return FREE if self.local else None

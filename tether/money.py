@@ -7,6 +7,8 @@ from pydantic import BeforeValidator
 
 MICROS_PER_DOLLAR = 1_000_000
 MAX_DOLLARS = 1_000_000_000
+MAX_MICROS = MAX_DOLLARS * MICROS_PER_DOLLAR
+"""No single amount is larger: sums of thousands fit into the 64 bits that a ledger has for them."""
 
 
 def micros_from_dollars(amount: str | Decimal | float) -> int:

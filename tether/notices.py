@@ -93,7 +93,7 @@ class BudgetNotice(Value):
             held=short.held if short else 0,
             run=run,
             agent=agent,
-            need=parked.least,
+            need=parked.wants,
             message=parked.in_words,
             deadline_ms=parked.deadline_ms,
             at_ms=parked.since_ms,

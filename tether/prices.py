@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from tether.money import Dollars, micros_from_dollars
+from tether.money import MAX_MICROS, Dollars, micros_from_dollars
 from tether.usage import Usage
 from tether.value import Declared, Value
 
@@ -86,7 +86,8 @@ class Price(Value):
     def cost(self, usage: Usage) -> int:
         """What a call costs, in micro-dollars, rounded up.
 
-        A report by which more of the input was cached than was read is charged for all that it names.
+        A report by which more of the input was cached than was read is charged for all that it names; one that no
+        model can mean, at the largest amount there is.
 
         Args:
             usage: Tokens as the provider reported them.
@@ -96,7 +97,7 @@ class Price(Value):
         total += usage.cached * (self.cached or self.input).at(length)
         total += usage.cache_write * (self.cache_write or self.input).at(length)
         total += usage.output * self.output.at(length)
-        return self.per_request + _rounded_up(total)
+        return min(self.per_request + _rounded_up(total), MAX_MICROS)
 
     @property
     def dearest_input(self) -> int:
@@ -155,7 +156,8 @@ class ModelPrice(Declared):
         input_usd: Of tokens that are read.
         output_usd: Of tokens that are written, reasoning included.
         cached_usd: Of tokens that come from the provider's cache; None for that of the input.
-        cache_write_usd: Of tokens that are written to the provider's cache; None for that of the input.
+        cache_write_usd: Of tokens that are written to the provider's cache; None for that of the input, on Anthropic
+            for 1.25 of it.
     """
 
     input_usd: Dollars
@@ -175,13 +177,26 @@ class ModelPrice(Declared):
 
     @property
     def counted(self) -> Price:
-        """In micro-dollars."""
+        """In micro-dollars, as stated."""
         return Price(
             input=_rate(self.input_usd),
             output=_rate(self.output_usd),
             cached=None if self.cached_usd is None else _rate(self.cached_usd),
             cache_write=None if self.cache_write_usd is None else _rate(self.cache_write_usd),
         )
+
+    def counted_for(self, provider: str) -> Price:
+        """In micro-dollars; what isn't stated is what it costs at most.
+
+        Args:
+            provider: Its name, as models are named by it. Anthropic bills cache writes, which Tether asks for there,
+                with 1.25 of the input's price (platform.claude.com/docs/en/about-claude/pricing, cache writes of five
+                minutes). That cached tokens are read for less is nowhere assumed.
+        """
+        price = self.counted
+        if price.cache_write is not None or provider != "anthropic":
+            return price
+        return price.model_copy(update={"cache_write": Rate(base=-(-price.input.base * 5 // 4))})
 
 
 def _rate(written: Dollars) -> Rate:

@@ -15,6 +15,7 @@ from tether.step import FailedAttempt
 from tether.steps import step_count
 from tether.text import cut, utf8_size
 from tether.tool_records import ReconcileResult, ToolFailure, ToolResult
+from tether.usage import Usage
 
 MAX_REASON_BYTES = 1_000
 """Of the model's text beside its calls, which a request shows."""
@@ -62,6 +63,8 @@ def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_toke
     state.turn += 1
     state.window, state.summed = None, False
     state.content = result.content
+    if not result.usage.input:
+        _heard(state)
     state.measure.answered(result.usage, max_output_tokens)
     if result.nudge:
         state.measure.said(utf8_size(result.nudge))
@@ -89,7 +92,7 @@ def not_summarised(state: RunState, failure: ModelFailure, ended_ms: int) -> Non
     """No summary came: what is left out of the next turn's call is left out without one."""
     state.asking = False
     state.counters.steps += 1
-    _charge_unknown(state, failure, ended_ms)
+    _charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.lost.clear()
     state.summary, state.summed = None, True
@@ -100,7 +103,7 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
     state.asking = False
     state.counters.steps += bool(failure.error.kind is not ErrorKind.CANCELLED or failure.cost or lost_cost(state))
     state.lost.clear()
-    _charge_unknown(state, failure, ended_ms)
+    _charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.ending = ending_of(failure.error)
 
@@ -108,15 +111,17 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
 def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attempts: int) -> None:
     """An attempt that may have been billed was lost: it is made again while attempts are left."""
     state.asking = False
-    _charge_unknown(state, failure, ended_ms)
+    _charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     spent = failure.spent
     before_ms = sum(attempt.active_ms for attempt in spent.failed[len(state.lost) :])
     last_ms = max(0, spent.active_ms - before_ms)
-    last = FailedAttempt(attempt=spent.attempts, error=failure.error, active_ms=last_ms, cost=failure.cost)
+    last = FailedAttempt(
+        attempt=spent.attempts, error=failure.error, active_ms=last_ms, cost=failure.cost, usage=failure.usage
+    )
     state.lost = [*(spent.failed or state.lost), last]
     if spent.attempts >= max_attempts:
-        counted = {"spent": Spent(attempts=spent.attempts), "cost": 0}
+        counted = {"spent": Spent(attempts=spent.attempts), "cost": 0, "usage": Usage()}
         given_up = not_summarised if state.summary else model_failed
         given_up(state, failure.model_copy(update=counted), ended_ms)
 
@@ -280,6 +285,12 @@ def ending_of(error: RunError) -> Ending:
             return Ending(outcome="error", why=error.message, error=error)
 
 
+def _heard(state: RunState) -> None:
+    """The past turn's outcomes, read by a call that doesn't say how much it read, are read by the next one as well."""
+    for call in state.calls:
+        state.measure.said(call.size)
+
+
 def _end_by(state: RunState, result: ModelResult) -> None:
     if result.problem:
         state.ending = ending_of(result.problem)
@@ -303,11 +314,14 @@ def lost_cost(state: RunState) -> int:
     return sum(attempt.cost for attempt in state.lost)
 
 
-def _charge_unknown(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
-    """Charge an attempt of which nobody knows what it is billed."""
+def _charge_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """Charge an attempt that led to nothing."""
     kind: ChargeKind = "plan" if state.planning else "summary" if state.summary else "turn"
     turn = 0 if state.planning else state.turn + 1
-    state.counters.cost += state.purse.charge(MODEL, failure.cost, ended_ms, kind=kind, turn=turn, name="", known=False)
+    state.counters.usage += failure.usage
+    state.counters.cost += state.purse.charge(
+        MODEL, failure.cost, ended_ms, kind=kind, turn=turn, name=failure.model, known=failure.known
+    )
 
 
 def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ChargeKind, turn: int) -> None:

@@ -13,6 +13,7 @@ from tether.usage import Usage
 from tether.value import Value
 
 FinishReason = Literal["stop", "calls", "length", "refusal", "content_filter"]
+Figure = Literal["input", "output"]
 
 
 class ToolSpec(Value):
@@ -61,6 +62,7 @@ class ModelReply(Value):
         blocks: Text, reasoning, refusal and calls in the order in which they came; every string is valid Unicode.
         finish: Why it stopped.
         usage: As the provider reported it.
+        unreported: Figures of the usage that it didn't report: they are the most that can have been.
         model: The model that served the call, as the provider names it.
         request_id: The provider's id of the request.
         response_id: The provider's id of the reply.
@@ -69,9 +71,15 @@ class ModelReply(Value):
     blocks: tuple[Block, ...]
     finish: FinishReason
     usage: Usage
+    unreported: tuple[Figure, ...] = ()
     model: str
     request_id: str = ""
     response_id: str = ""
+
+    @property
+    def reported(self) -> Usage:
+        """What the provider itself reported of the usage."""
+        return self.usage.model_copy(update=dict.fromkeys(self.unreported, 0))
 
 
 class Delta(Value):

@@ -164,7 +164,8 @@ class TurnRecord:
         """A model is asked for it: where that is the turn's own after a summary failed, that failure was for good."""
         failed, self.summary_failed = self.summary_failed, None
         if failed and of_model:
-            self.summarised(ModelResult(problem=failed.error, cost=failed.cost, spent=failed.spent))
+            told = {"cost": failed.cost, "usage": failed.usage, "model": failed.model, "spent": failed.spent}
+            self.summarised(ModelResult(problem=failed.error).model_copy(update=told))
 
     @property
     def head_parts(self) -> tuple[str, ...]:

@@ -76,7 +76,9 @@ def sent_for(record: Record, number: int) -> Sent:
         raise NothingSent(f"{record.run} has no step {number}; {there}: `tether show` lists them")
     if step.turn == 0:
         return _plan(record, number, repaired=number > 1)
-    return _summary(record, step) if step.reason == SUMMARY_REASON else _turn(record, step)
+    if step.reason == SUMMARY_REASON or (step.action == "error" and _summed_up_last(record, step.turn)):
+        return _summary(record, step)
+    return _turn(record, step)
 
 
 def _plan(record: Record, number: int, *, repaired: bool) -> Sent:
@@ -84,11 +86,17 @@ def _plan(record: Record, number: int, *, repaired: bool) -> Sent:
     return Sent(0, plan_request(_manifest(record), record, given.repair, given.max_output_tokens))
 
 
+def _summed_up_last(record: Record, turn: int) -> bool:
+    """Whether the last call for a turn was one for a summary."""
+    asked = [key for key, given in record.inputs.items() if isinstance(given, ModelInput) and given.turn == turn]
+    return record.names[asked[-1]] == SUMMARISE
+
+
 def _turn(record: Record, step: AgentStep) -> Sent:
     given = _given(record, step.number, THINK, step.turn, lambda given: not given.stop_only)
-    manifest, turn = _manifest(record), record.turns[step.turn]
+    manifest, turn = _manifest(record), record.turns.get(step.turn)
     before = given.transcript.turns
-    if turn.result is None:  # it failed: nothing says how it was sent but what it was sent by
+    if turn is None or turn.result is None:  # nothing says how it was sent but what it was sent by
         window = next_window(manifest, record, given)
     else:
         window = record.window(step.turn, manifest.context.first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import PydanticSerializationError
 
+from tether.budget.scope import unscopable
 from tether.context import RunContext
 from tether.errors import ErrorKind, RunError
 from tether.ids import canonical, chained, content_id
@@ -102,6 +103,8 @@ def unacceptable(given: RunInput) -> RunError | None:
     except (PydanticSerializationError, ValueError) as error:
         message = f"the run's input can't be written as JSON: {one_line(str(error))}"
         return RunError(kind=ErrorKind.CONFIGURATION, message=message)
+    if why := unscopable(given.context.user, given.context.tenant):
+        return RunError(kind=ErrorKind.CONFIGURATION, message=why)
     if metadata > MAX_METADATA_BYTES:
         return RunError(
             kind=ErrorKind.TOO_LARGE,

@@ -26,12 +26,14 @@ class FailedAttempt(Value):
         error: What went wrong.
         active_ms: How long it ran; of a lost one, until its last beat.
         cost: What is charged for it, in micro-dollars: its worst case, where nobody knows whether it was billed.
+        usage: Tokens, where there was a reply.
     """
 
     attempt: int
     error: RunError
     active_ms: int = 0
     cost: int = 0
+    usage: Usage = Usage()
 
 
 class AgentStep(Value):

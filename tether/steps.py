@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from tether.approvals import Answered
 from tether.contract import SENSITIVE_BY_DEFAULT, EffectState, ToolContract
 from tether.errors import ErrorKind, RunError
-from tether.model_records import ModelFailure, ModelResult
+from tether.lost import unsaid
+from tether.model_records import ModelFailure, ModelInput, ModelResult
 from tether.record import CallRecord, Record, TurnRecord
 from tether.records import Spent
 from tether.step import AgentStep, FailedAttempt
@@ -18,6 +19,8 @@ from tether.usage import Usage
 
 SUMMARY_REASON = "a summary of what is left out from here on"
 """Of the step of a summary; its output is the summary."""
+CUT_OFF = "the run ended while the model answered; it may be billed"
+"""Of a model call whose end a run that was terminated didn't live to see."""
 
 
 class _Figures(TypedDict, total=False):
@@ -64,27 +67,38 @@ def steps_of(record: Record, turns: int | None = None, *, gaps: bool = False) ->
 
 def cost_so_far(record: Record) -> int:
     """What a run has spent, in micro-dollars: also on a turn whose calls are in flight, and on attempts that failed."""
-    known = sum(step.cost + (step.tool_cost if done else 0) for step, done in _unnumbered(record))
-    if record.status != "running":
+    closed = record.status != "running"
+    known = sum(step.cost + (step.tool_cost if done or closed else 0) for step, done in _unnumbered(record))
+    if closed:
         return known
     failed = [turn.failures for turn in record.turns.values() if turn.result is None]
     return known + sum(step.cost for failures in (record.plan_failures, *failed) for step in _unanswered(0, failures))
 
 
+def cut_off(record: Record) -> ModelInput | None:
+    """The model call that was in flight as the run ended, the last that was made; None where that had ended."""
+    asked = ((key, given) for key, given in reversed(record.inputs.items()) if isinstance(given, ModelInput))
+    key, given = next(asked, (None, None))
+    return None if key in record.closed else given
+
+
 def _unnumbered(record: Record) -> Iterator[tuple[AgentStep, bool]]:
     """All steps, and of each whether it has an outcome."""
     closed = record.status != "running"
+    last = cut_off(record) if closed else None
     yield from ((_plan_step(result), True) for result in record.plans)
     if closed:
-        yield from ((step, True) for step in _unanswered(0, record.plan_failures))
+        yield from ((step, True) for step in _unanswered(0, record.plan_failures, last))
     for number in sorted(record.turns):
         turn = record.turns[number]
         yield from ((_summary_step(number, result), True) for result in turn.summaries)
         if turn.result is None:
             if closed:
-                yield from ((step, True) for step in _unanswered(number, turn.failures))
+                yield from ((step, True) for step in _unanswered(number, turn.failures, last))
             return
         yield from _turn_steps(record, turn, turn.result)
+    if last and last.turn not in {0, *record.turns}:
+        yield from ((step, True) for step in _unanswered(last.turn, (), last))
 
 
 def _plan_step(result: ModelResult) -> AgentStep:
@@ -228,14 +242,23 @@ def _arguments(turn: TurnRecord, call: CallRecord) -> dict[str, JsonValue] | str
     return block.raw if block.arguments is None else block.arguments
 
 
-def _unanswered(turn: int, failures: Sequence[ModelFailure]) -> Iterator[AgentStep]:
-    """The line of a model call that failed for good; one that was cancelled leaves one if it may be billed."""
+def _unanswered(turn: int, failures: Sequence[ModelFailure], cut_off: ModelInput | None = None) -> Iterator[AgentStep]:
+    """The line of a model call that failed for good; one that was cancelled or cut off has one if it may be billed.
+
+    Args:
+        turn: Of the call.
+        failures: Its failures.
+        cut_off: The call that was in flight as the run ended.
+    """
+    if cut_off and cut_off.turn == turn:
+        failures = (unsaid(ErrorKind.CANCELLED, CUT_OFF, cut_off),)
     if not failures:
         return
     last = failures[-1]
     cost = last.cost + _lost(last.spent)
     if last.error.kind is not ErrorKind.CANCELLED or cost:
-        figures = _spent(last.spent) | {"cost": cost}
+        figures: _Figures = {"usage": _used(last.usage, last.spent), "cost": cost, "model": last.model}
+        figures |= _spent(last.spent)
         yield AgentStep(number=0, turn=turn, action="error", error=last.error, **figures)
 
 
@@ -245,12 +268,18 @@ def _speaks(result: ModelResult) -> bool:
 
 def _figures_of(result: ModelResult) -> _Figures:
     cost = result.cost + _lost(result.spent)
-    return {"usage": result.usage, "cost": cost, "model": result.model, **_spent(result.spent)}
+    usage = _used(result.usage, result.spent)
+    return {"usage": usage, "cost": cost, "model": result.model, **_spent(result.spent)}
 
 
 def _lost(spent: Spent) -> int:
     """What is charged for attempts that were lost."""
     return sum(attempt.cost for attempt in spent.failed)
+
+
+def _used(usage: Usage, spent: Spent) -> Usage:
+    """With the tokens of replies that were lost."""
+    return sum((attempt.usage for attempt in spent.failed), usage)
 
 
 def _spent(spent: Spent) -> _Figures:

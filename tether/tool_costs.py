@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tether.contract import ToolContract
-from tether.money import MAX_DOLLARS, micros_from_dollars
+from tether.money import MAX_DOLLARS, MAX_MICROS, micros_from_dollars
 from tether.text import cut, one_line, valid_unicode
 
 MAX_SHOWN_BYTES = 100
@@ -31,7 +31,7 @@ def worst_case(contract: ToolContract, once: int) -> int:
         contract: Its tool's.
         once: What one execution costs at worst.
     """
-    return once * executions(contract)
+    return min(once * executions(contract), MAX_MICROS)
 
 
 def once_of(contract: ToolContract, reserved: int) -> int:
@@ -47,7 +47,7 @@ def declared_cost(contract: ToolContract, once: int, billed: int) -> int:
         once: What one execution costs at worst.
         billed: How many executions may have been billed.
     """
-    return once * min(billed, executions(contract))
+    return min(once * min(billed, executions(contract)), MAX_MICROS)
 
 
 def amount_of(returned: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from tether.approvals import Request
 from tether.budget.purse import Parked
@@ -28,7 +29,7 @@ class RunView(Value):
         run: The run's id.
         agent: The agent's name.
         version: Digest of the manifest; empty until the run is pinned.
-        doing: What it is doing.
+        doing: What it is doing, or how it ended.
         outcome: How it ended, once it has.
         error: What went wrong, where something did.
         turn: The last turn that was answered.
@@ -47,7 +48,7 @@ class RunView(Value):
     run: str
     agent: str
     version: str = ""
-    doing: Doing
+    doing: Doing | Literal["terminated", "timed_out"]
     outcome: Outcome | None = None
     error: RunError | None = None
     turn: int = 0

@@ -90,7 +90,7 @@ class AgentRun:
     async def _settle(self) -> None:
         """What nobody knows is charged at its worst case, and what was kept is given back."""
         progress.left_open(self._state, now_ms())
-        await self._funds.give_back()
+        await self._funds.account.give_back()
 
     async def _hear_out(self) -> None:
         """Whoever answers is told that it is too late, and whoever didn't that it is over."""
@@ -102,7 +102,7 @@ class AgentRun:
     @workflow.query(name="status")
     def status(self) -> RunView:
         """Where the run stands."""
-        return display.view(self._given, self._state, self._version, self._funds.cap)
+        return display.view(self._given, self._state, self._version, self._funds.raising.cap)
 
     @workflow.update(name=ANSWER)
     async def answer(self, given: Any = None) -> Answered:
@@ -147,21 +147,21 @@ class AgentRun:
         Raises:
             ApplicationError: It may not be raised so; its type says why.
         """
-        return await self._funds.take(given)
+        return await self._funds.raising.take(given)
 
     @override.validator
     def _check_override(self, given: Any = None) -> None:
-        self._funds.check(given)
+        self._funds.raising.check(given)
 
     @workflow.signal(name=OVERRIDE)
     async def raise_cap(self, given: Any = None, *_more: Any) -> None:
         """The same as an `override`, for who can only signal."""
-        await self._funds.signalled(given)
+        await self._funds.raising.signalled(given)
 
     @workflow.signal(name=LOOK_AGAIN)
     async def look_again(self, *_given: Any) -> None:
         """There may be money for a scope that this run waits for."""
-        self._funds.look_again()
+        self._funds.parking.look_again()
 
     async def _set_up(self, given: RunInput) -> None:
         """Pin the run to its agent's manifest."""
@@ -194,6 +194,7 @@ class AgentRun:
     async def _proceed(self) -> None:
         """Do what is next until nothing is."""
         while self._state.ending is None or self._flights:
+            self._funds.reconsider()
             for action in self._next_actions():
                 if isinstance(action, End):
                     self._state.ending = action.ending
@@ -203,7 +204,6 @@ class AgentRun:
             if self._state.ending:
                 await self._land()
             else:
-                self._funds.rest(resting=self._state.at_rest)
                 await self._something_happens()
             self._continue_as_new_if_due()
 
@@ -277,7 +277,7 @@ class AgentRun:
         resting = self._state.at_rest and self._state.ending is None and workflow.all_handlers_finished()
         if not resting or not self._renewal.is_due(after):
             return False
-        busy = self._people.busy or self._funds.busy
+        busy = self._people.busy or self._funds.parking.busy
         return not busy or self._renewal.is_overdue(after)
 
     def _continue_as_new_if_due(self) -> None:

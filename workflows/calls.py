@@ -162,7 +162,7 @@ def draw(given: Draw, *, final: bool = False) -> ActivityHandle[Drawn]:
         start_to_close_timeout=DRAW_TIMEOUT,
         schedule_to_close_timeout=SETTLE_WITHIN if final else None,
         retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
-        summary="settle" if final else f"{dollars(given.need)} for {', '.join(given.scopes)}",
+        summary="settle" if final else one_line(f"{dollars(given.need)} for {', '.join(given.scopes)}"),
     )
 
 

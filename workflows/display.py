@@ -76,13 +76,13 @@ def view(given: RunInput, state: RunState, version: str, cap: int | None) -> Run
     )
 
 
-WaitingKey = tuple[tuple[tuple[str, str, int, bool], ...], int, int]
+WaitingKey = tuple[tuple[tuple[str, str, int, bool], ...], Parked | None, int]
 
 
 def waiting_key(state: RunState) -> WaitingKey:
     """What of all that a run waits for is shown: by it one sees whether that has changed."""
     requests = tuple((each.call, each.kind, each.revision, each.escalated) for each in state.waiting)
-    return requests, state.parked.since_ms if state.parked else 0, len(state.purse.overrides)
+    return requests, state.parked, len(state.purse.overrides)
 
 
 def mark_waiting(run: RunState, *, attributes: bool) -> None:
@@ -154,5 +154,5 @@ def _parked(parked: Parked, tenant: str) -> list[str]:
     if parked.limit is None:
         return lines
     by = {"id": "YOU"} | ({} if tenant == DEFAULT_TENANT else {"tenant": tenant})
-    given = {"id": "ANY-WORD", "amount": max(1, parked.need + parked.spent - parked.limit), "by": by, "reason": "WHY"}
+    given = {"id": "ANY-WORD", "amount": parked.missing, "by": by, "reason": "WHY"}
     return [*lines, f"- raise the run's cap, in micro-dollars, by the signal `override`: `{json.dumps(given)}`"]

@@ -54,7 +54,9 @@ class ModelCalls:
 
     async def summarise(self, turn: int) -> None:
         """Have summed up what is left out of a turn's call."""
-        await self._ask("summary", self._input(turn))
+        model = self._pinned.manifest.summariser
+        changes = {"model": model.name} if model else {}
+        await self._ask("summary", self._input(turn).model_copy(update=changes))
 
     async def _ask(self, kind: ModelCallKind, given: ModelInput) -> None:
         state = self._state
@@ -105,4 +107,5 @@ class ModelCalls:
 
     def _input(self, turn: int) -> ModelInput:
         pinned = self._pinned
-        return model_input(self._given, self._state, pinned.limits, pinned.version, self._renewal.segments, turn)
+        given = model_input(self._given, self._state, pinned.limits, pinned.version, self._renewal.segments, turn)
+        return given.model_copy(update={"model": pinned.manifest.models[0].name})

@@ -33,7 +33,8 @@ class LogNotifier:
 
 def _budget_line(notice: BudgetNotice) -> str:
     said = f"{one_line(sentence(notice), MAX_SENTENCE_BYTES)} ({_figures(notice)})"
-    if commands := overrides(notice):
+    told = "`tether " in notice.message and len(notice.message.encode()) <= MAX_SENTENCE_BYTES
+    if not told and (commands := overrides(notice)):
         said += f"; to raise it: {' or '.join(each.command for each in commands)}"
     if notice.kind == "budget_level":
         return said

@@ -110,7 +110,7 @@ class MessagesReader:
         return ModelReply(
             blocks=tuple(blocks),
             finish=finish,
-            usage=reported_or_bound(_usage(message.usage, end.usage), self._body, blocks),
+            **reported_or_bound(_usage(message.usage, end.usage), self._body, blocks),
             model=message.model or self._exchange.model.partition(":")[2],
             request_id=self._exchange.request_id,
             response_id=message.id or "",
@@ -140,7 +140,7 @@ def _usage(start: SdkUsage | None, end: MessageDeltaUsage | None) -> Usage:
     details = getattr(end, "output_tokens_details", None) or getattr(start, "output_tokens_details", None)
     return Usage(
         input=latest("input_tokens") + cached + cache_write,
-        output=latest("output_tokens"),
+        output=getattr(end, "output_tokens", None) or 0,  # what the start says was counted before anything was written
         cached=cached,
         cache_write=cache_write,
         reasoning=getattr(details, "thinking_tokens", None) or 0,

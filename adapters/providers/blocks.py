@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 from uuid import uuid4
 
 from pydantic import JsonValue
 
 from tether.messages import Block, CallBlock, RefusalBlock, TextBlock, ThinkingBlock
+from tether.provider import Figure
 from tether.text import utf8_size, valid_json, valid_unicode
 from tether.usage import Usage
 
@@ -80,14 +81,27 @@ def own_data(data: JsonValue, provider: str) -> Mapping[str, JsonValue]:
     return {}
 
 
-def reported_or_bound(reported: Usage | None, body: bytes, blocks: Sequence[Block]) -> Usage:
-    """The usage that the server reported; where it reported none, or zeros, the most that it can have been.
+class Metered(TypedDict):
+    """The usage of a reply, and which figures of it were not reported."""
+
+    usage: Usage
+    unreported: tuple[Figure, ...]
+
+
+def reported_or_bound(reported: Usage | None, body: bytes, blocks: Sequence[Block]) -> Metered:
+    """The usage that the server reported; where a figure is missing, or can't be 0, the most that it can have been.
 
     A token is at least a byte, so bytes are a bound. Unknown must not count as 0: a cap would never be reached.
     """
-    if reported is not None and reported.total > 0:
-        return reported
-    return Usage(input=len(body), output=sum(utf8_size(block.model_dump_json()) for block in blocks))
+    usage = reported or Usage()
+    missing: list[Figure] = []
+    if not usage.input:
+        missing.append("input")
+        usage = usage.model_copy(update={"input": len(body)})
+    if not usage.output and blocks:
+        missing.append("output")
+        usage = usage.model_copy(update={"output": sum(utf8_size(block.model_dump_json()) for block in blocks)})
+    return Metered(usage=usage, unreported=tuple(missing))
 
 
 def _is_deeper(value: JsonValue, levels: int) -> bool:

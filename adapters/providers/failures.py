@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 MAX_QUOTED_BYTES = 300
 
 _TRANSPORT = (httpx2.TransportError, OSError, ssl.SSLError, anyio.EndOfStream, anyio.BrokenResourceError)
-_NOT_SENT = (httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NOT_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+    httpx2.WriteError,
+)
+"""After these the provider can't have read the whole request; after any other it may have, and bill for it."""
 _MALFORMED = (ValueError, TypeError, AttributeError, LookupError, httpx2.DecodingError)
 """What reading a reply of another shape than the protocol's raises: SDKs build events without validating them."""
 _REFUSED_AT_ONCE = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED})
@@ -107,9 +116,11 @@ def _from_transport(error: BaseException, exchange: Exchange) -> ProviderError:
     cause = one_line(f"{type(error).__name__}: {error}".rstrip(": "))
     if exchange.answered:
         return _failure(exchange, ErrorKind.STREAM_CUT, f"broke off its reply ({cause})", billed=True)
-    if isinstance(error, httpx2.TimeoutException) and not isinstance(error, _NOT_SENT):
+    if isinstance(error, _NOT_SENT):
+        return _failure(exchange, ErrorKind.CONNECTION, f"can't be reached ({cause})")
+    if isinstance(error, httpx2.TimeoutException):
         return _failure(exchange, ErrorKind.PROVIDER_TIMEOUT, f"didn't answer in time ({cause})", billed=True)
-    return _failure(exchange, ErrorKind.CONNECTION, f"can't be reached ({cause})")
+    return _failure(exchange, ErrorKind.STREAM_CUT, f"broke off before it answered ({cause})", billed=True)
 
 
 def ended_early(exchange: Exchange) -> ProviderError:

@@ -105,7 +105,7 @@ class ChatReader:
         return ModelReply(
             blocks=blocks,
             finish=_finish(self._finish, blocks),
-            usage=reported_or_bound(_usage(self._usage), self._body, blocks),
+            **reported_or_bound(_usage(self._usage), self._body, blocks),
             model=self._model or self._exchange.model.partition(":")[2],
             request_id=self._exchange.request_id,
             response_id=self._id,

@@ -81,7 +81,7 @@ class ResponsesReader:
         return ModelReply(
             blocks=blocks,
             finish=_finish(response, blocks),
-            usage=reported_or_bound(_usage(response.usage), self._body, blocks),
+            **reported_or_bound(_usage(response.usage), self._body, blocks),
             model=response.model or self._exchange.model.partition(":")[2],
             request_id=self._exchange.request_id,
             response_id=response.id or "",

@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from tether.adapters.providers.catalog import ProviderSettings
+from tether.adapters.providers.listed import is_called
 from tether.money import MICROS_PER_DOLLAR
 from tether.prices import Price, Rate, Tier
 from tether.provider import Prices
@@ -26,7 +27,8 @@ class GenaiPrices(Prices):
 
     Behind an address that genai-prices doesn't know (a gateway, a proxy) the list price of the protocol's vendor holds,
     where the vendor sells a model of that name: gateways pass it on, and a cap that holds too early is better than one
-    that doesn't hold. A name that the vendor doesn't sell (a local model) has no price.
+    that doesn't hold. A name that the vendor doesn't sell (a local model) has no price, and neither has one that merely
+    begins as that of another model does.
 
     Args:
         settings: Where providers are called; None for the vendors' own addresses.
@@ -75,7 +77,8 @@ class GenaiPrices(Prices):
                 _, found = snapshot.find_provider_model(name, None, seller, url)
             except LookupError:
                 continue
-            yield found
+            if is_called(found, name):
+                yield found
 
 
 def price_of(model: ModelInfo, now: datetime) -> Price | None:

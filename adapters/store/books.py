@@ -19,7 +19,7 @@ from tether.adapters.store.reading import Clock, RulesReader, database_clock
 from tether.adapters.store.scopes import known_scope, refuse_absurd, scope_written
 from tether.adapters.store.standings import standing_of, standings_of
 from tether.adapters.store.statements import statement_of
-from tether.adapters.store.storable import storable, storable_value
+from tether.adapters.store.storable import storable_reason, storable_value
 from tether.budget.accounts import Booked, BudgetNotice, Correction, OpenAccount, Override
 from tether.budget.config import Budgets, Limit
 from tether.budget.standing import Standing, Statement
@@ -71,7 +71,7 @@ class PostgresBooks:
             UnknownScope: It is no scope.
         """
         return await self._store.within_transaction(
-            lambda connection: caps.set_cap(connection, self._rules, scope, limit, by, storable(reason))
+            lambda connection: caps.set_cap(connection, self._rules, scope, limit, by, storable_reason(reason))
         )
 
     async def override(self, override: Override, by: Actor) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class PostgresBooks:
             BudgetRefused: They may not, the amount is absurd, it has expired, or the id has been used for another.
             UnknownScope: It is none that we know.
         """
-        clean = storable_value(override)
+        clean = storable_value(override.model_copy(update={"reason": storable_reason(override.reason)}))
         return await self._store.within_transaction(
             lambda connection: caps.override(connection, self._rules, clean, by)
         )
@@ -174,7 +174,7 @@ class PostgresBooks:
             BudgetRefused: They may not, there is no such account, or it would have spent less than nothing.
         """
         refuse_absurd(abs(correction.amount), least=0)
-        clean = storable_value(correction)
+        clean = storable_value(correction.model_copy(update={"reason": storable_reason(correction.reason)}))
 
         async def work(connection: AsyncConnection) -> bool:
             return await corrected(connection, clean, by, self._rules)

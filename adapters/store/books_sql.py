@@ -50,7 +50,8 @@ ORDER BY scope LIMIT 10000
 
 NAMED = text("""
 SELECT scope FROM tether.caps UNION SELECT scope FROM tether.overrides WHERE month >= :since
-UNION SELECT scope FROM tether.balances WHERE month >= :since
+UNION SELECT scope FROM tether.balances WHERE month >= :since AND (spent <> 0 OR held <> 0)
+UNION SELECT unnest(short) FROM tether.accounts WHERE refused_at IS NOT NULL AND closed_at IS NULL
 """)
 
 BALANCES_OF = text("""
@@ -98,7 +99,8 @@ ORDER BY charge.at_ms, charge.account, charge.lineage, charge.number
 
 ENTRIES = text("""
 SELECT entry.kind, entry.scope, entry.month, entry.amount, entry.actor, entry.reason, entry.at, account.run,
-    CASE WHEN jsonb_typeof(entry.detail -> 'cap') = 'string' THEN entry.detail ->> 'cap' END AS word
+    CASE WHEN jsonb_typeof(entry.detail -> 'cap') = 'string' THEN entry.detail ->> 'cap' END AS word,
+    CAST(entry.detail ->> 'expires_ms' AS bigint) AS expires_ms
 FROM tether.entries AS entry LEFT JOIN tether.accounts AS account USING (account)
 WHERE entry.scope = :scope AND (entry.month = :month OR entry.month IS NULL) AND entry.at < :ends
 ORDER BY entry.number

@@ -44,10 +44,16 @@ SELECT balance.scope, balance.month, balance.spent, balance.held, balance.told,
 FROM tether.balances AS balance
 WHERE (balance.scope, balance.month) IN
     (SELECT * FROM unnest(CAST(:place_scopes AS text[]), CAST(:place_months AS text[])))
+    AND (SELECT count(*) FROM tether.balances WHERE (scope, month) IN
+        (SELECT * FROM unnest(CAST(:place_scopes AS text[]), CAST(:place_months AS text[]))))
+        = cardinality(CAST(:place_scopes AS text[]))
 ORDER BY balance.scope, balance.month
 FOR UPDATE OF balance
 """)
-"""The balances, locked in an order that is always the same; and what else has to be seen under these locks."""
+"""The balances, locked in an order that is always the same; and what else has to be seen under these locks.
+
+Where one is missing none is locked: who made a new one while others wait for those it has locked could wait for them.
+"""
 
 NEW_BALANCES = text("""
 INSERT INTO tether.balances (scope, month)

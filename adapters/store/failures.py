@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -10,6 +12,8 @@ from tether.text import one_line
 
 UPGRADE = "run `tether store upgrade`"
 
+_EMBEDDED = re.compile(r"/\.tether/store/socket/|/tether-[0-9a-f]{16}/")
+"""Of the socket at which the store of a `tether dev` listens."""
 _IN_THE_WAY = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the same again succeeds."""
 _SLOW = frozenset({"57014", "55P03", "25P03", "25P04"})
@@ -36,7 +40,7 @@ def told(error: Exception, where: str, within: float) -> Exception | None:
     if isinstance(error, (TimeoutError, PoolTimeout)):
         return StoreUnavailable(f"{what} did not answer within {within:g} s; nothing was changed. See whether it runs")
     if not isinstance(error, DBAPIError):
-        return StoreUnavailable(f"{what} can't be reached ({_reason(error)}); start it, or mend TETHER_STORE_URL")
+        return StoreUnavailable(f"{what} can't be reached ({_reason(error)}); {_remedy(where)}")
     state = _state(error)
     if state in _NO_SCHEMA:
         return StoreOutdated(f"{what} has no schema of this version of Tether: {UPGRADE}")
@@ -47,6 +51,12 @@ def told(error: Exception, where: str, within: float) -> Exception | None:
     if error.connection_invalidated or state in _IN_THE_WAY or state[:2] in {"08", "53", "57", "58", "XX"}:
         return StoreUnavailable(f"{what} can't be reached or is busy ({_reason(error.orig or error)})")
     return None
+
+
+def _remedy(where: str) -> str:
+    if _EMBEDDED.search(where):
+        return "it belongs to a `tether dev`: start `tether dev` there again"
+    return "start it, or mend TETHER_STORE_URL"
 
 
 def _state(error: DBAPIError) -> str:

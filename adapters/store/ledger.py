@@ -20,14 +20,10 @@ from tether.adapters.store.storable import storable_value
 from tether.budget.books import StaleDraw
 from tether.budget.draws import Draw, Drawn
 from tether.budget.scope import Scope
-from tether.money import MAX_DOLLARS, MICROS_PER_DOLLAR
+from tether.money import MAX_DOLLARS, MAX_MICROS
 
 WAITS_FOR = timedelta(minutes=2)
 """So long after it was refused a run still counts as waiting: it asks again far more often."""
-MOST = MAX_DOLLARS * MICROS_PER_DOLLAR
-"""No single amount is larger: their sums fit into 64 bits."""
-
-
 _ENTERED = {"run", "lineage", "number", "scopes", "in_flight", "need", "spare", "overrides"}
 
 
@@ -94,7 +90,7 @@ class PostgresLedger:
             "place_months": [month for _, month in places],
         }
         rows = (await connection.execute(BALANCES, asked)).all()
-        if len(rows) < len(places):
+        if not rows:
             await connection.execute(NEW_BALANCES, asked)
             rows = (await connection.execute(BALANCES, asked)).all()
         balances, known = _balances(rows)
@@ -111,7 +107,7 @@ def _storable(draw: Draw) -> Draw:
     amounts = [draw.need, draw.spare, draw.number]
     amounts += [reserved.amount for reserved in draw.in_flight]
     amounts += [amount for charge in draw.charges for amount in (charge.amount, charge.over, charge.draw, charge.turn)]
-    if max(amounts) > MOST:
+    if max(amounts) > MAX_MICROS:
         raise ValueError(f"an amount of {draw.run} is larger than {MAX_DOLLARS:,} dollars: no ledger holds that")
     scopes = tuple(dict.fromkeys(str(Scope.parse(scope)) for scope in draw.scopes))
     return storable_value(draw.model_copy(update={"scopes": scopes}))

@@ -10,8 +10,10 @@ from tether.actors import Actor
 from tether.adapters.store.books_sql import ALL_NAMED, KNOWN
 from tether.adapters.store.rules import Rules
 from tether.budget.books import BudgetRefused, UnknownScope
-from tether.budget.scope import Scope
-from tether.money import MAX_DOLLARS, MICROS_PER_DOLLAR, dollars
+from tether.budget.override import MAX_ID_BYTES
+from tether.budget.scope import Scope, is_name
+from tether.money import MAX_DOLLARS, MAX_MICROS, dollars
+from tether.text import one_line, utf8_size
 
 
 def scope_written(written: str) -> str:
@@ -50,7 +52,7 @@ def refuse_absurd(amount: int, *, least: int) -> None:
     """
     if amount < least:
         raise BudgetRefused(f"an amount of {amount} micro-dollars can't be: it is at least {least}")
-    if amount > MAX_DOLLARS * MICROS_PER_DOLLAR:
+    if amount > MAX_MICROS:
         raise BudgetRefused(f"{dollars(amount)} is more than {MAX_DOLLARS:,} dollars: nobody can mean that")
 
 
@@ -58,8 +60,13 @@ def refuse_unauthorised(rules: Rules, by: Actor, amount: int = 0) -> None:
     """Refuse somebody who may not raise caps, or not by so much.
 
     Raises:
-        BudgetRefused: They may not; says who may.
+        BudgetRefused: They may not; says who may. Or nobody can be called so.
     """
+    if not is_name(by.id) or utf8_size(by.id) > MAX_ID_BYTES:
+        raise BudgetRefused(
+            f"{one_line(repr(by.id), 80)} can't be an id: give 1 to {MAX_ID_BYTES} bytes without control characters or "
+            "white space at the ends"
+        )
     why = rules.budgets.may_override(by, amount)
     if why:
         raise BudgetRefused(why)

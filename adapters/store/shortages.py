@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from decimal import ROUND_CEILING, Decimal
 
 from tether.adapters.store.rules import NOTHING_CONFIGURED, Rules
 from tether.budget.draws import Shortage
-from tether.budget.months import renews
-from tether.money import MICROS_PER_DOLLAR, dollars
+from tether.budget.months import renews, zone_named
+from tether.money import MICROS_PER_DOLLAR, exact_dollars
 
 _CENT = Decimal("0.01")
 
@@ -24,19 +25,20 @@ def shortage_of(scope: str, month: str, rules: Rules, *, spent: int, held: int, 
         need: What was asked for.
     """
     limit = rules.limit(scope, month)
-    renewed = renews(month, rules.zone(scope))
+    zone, named = rules.zone(scope), shlex.quote(scope)
+    renewed = renews(month, zone)
     refused = rules.cap(scope)[0] == "refuse" and not limit
     left = max(0, (limit or 0) - spent - held)
     if refused or limit is None:
         said = _has_none(scope, rules)
-        todo = f"tether budget set {scope} --cap AMOUNT"
+        todo = f"tether budget set {named} --cap AMOUNT --by ID --reason '…'"
     else:
         said = (
-            f"{scope} has {dollars(left)} left of {dollars(limit)} in {month} ({dollars(spent)} spent, {dollars(held)} "
-            f"held by runs), and the next call may cost {dollars(need)}; its next month begins "
-            f"{renewed:%Y-%m-%d %H:%M} UTC"
+            f"{scope} has {exact_dollars(left)} left of {exact_dollars(limit)} in {month} ({exact_dollars(spent)} "
+            f"spent, {exact_dollars(held)} held by runs), and the next call may cost {exact_dollars(need)}; it renews "
+            f"{renewed.astimezone(zone_named(zone)):%Y-%m-%d %H:%M} ({zone})"
         )
-        todo = f"tether budget override {scope} --amount {_written(need - left)} --reason WHY"
+        todo = f"tether budget override {named} --amount {_written(need - left)} --by ID --reason '…'"
     return Shortage(
         scope=scope,
         why="no_cap" if refused else "cap",

@@ -36,6 +36,7 @@ async def statement_of(connection: AsyncConnection, scope: str, month: str, rule
             by=row.actor,
             reason=row.reason,
             run=row.run or "",
+            expires_ms=row.expires_ms,
             at_ms=round(row.at.timestamp() * 1000),
         )
         for row in await connection.execute(ENTRIES, {**place, "ends": ends})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from tether.text import REPLACEMENT, valid_unicode
+from tether.budget.override import MAX_REASON_BYTES
+from tether.text import REPLACEMENT, cut, valid_unicode
 from tether.value import Value
 
 V = TypeVar("V", bound=Value)
@@ -13,6 +14,11 @@ V = TypeVar("V", bound=Value)
 def storable(text: str) -> str:
     """Valid Unicode without the character NUL."""
     return valid_unicode(text).replace("\x00", REPLACEMENT)
+
+
+def storable_reason(reason: str) -> str:
+    """Why somebody did something, storable and no longer than anybody reads."""
+    return cut(storable(reason), MAX_REASON_BYTES)
 
 
 def storable_value(value: V) -> V:

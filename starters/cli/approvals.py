@@ -48,8 +48,16 @@ def nothing_waits(waiting: list[WaitingRequest], role: str, tenant: str) -> str:
     return "nothing waits"
 
 
+def money_waits(runs: list[str]) -> str:
+    """That runs wait for money, which nobody answers here; empty where none does."""
+    if not runs:
+        return ""
+    count = "1 run waits" if len(runs) == 1 else f"{len(runs)} runs wait"
+    return f"{count} for money: tether list --state waiting_budget"
+
+
 async def _approvals(role: str | None, tenant: str | None, *, as_json: bool) -> ExitStatus:
-    from tether.starters.cli.inputs import UsageFailed
+    from tether.starters.cli.inputs import UsageFailed, tenant_of
     from tether.starters.cli.lines import now
     from tether.starters.cli.requests import waiting_lines
     from tether.starters.cli.terminal import console, styled
@@ -67,9 +75,15 @@ async def _approvals(role: str | None, tenant: str | None, *, as_json: bool) -> 
             typer.echo(each.model_dump_json())
         else:
             out.print(waiting_lines(each, now()))
-    if not found and not as_json:
+    if as_json:
+        return ExitStatus.SUCCESS
+    if not found:
         waiting = [each async for each in client.waiting()] if role or tenant else []
         out.print(styled(nothing_waits(waiting, role, tenant)))
+    if not role:
+        parked = [each.run async for each in client.list(state="waiting_budget")]
+        if said := money_waits([run for run in parked if tenant in {"", tenant_of(run)}]):
+            out.print(styled(said, "dim"))
     return ExitStatus.SUCCESS
 
 

@@ -25,7 +25,7 @@ from tether.starters.cli.inputs import UsageFailed, arguments
 from tether.starters.cli.lines import now
 from tether.starters.cli.prompt import Prompt
 from tether.starters.cli.purse_lines import parked_text
-from tether.starters.cli.raising import Raising
+from tether.starters.cli.raising import Raising, wait_of
 from tether.starters.cli.requests import change_lines, needs_another, note_text, request_lines, typed
 from tether.starters.cli.terminal import note, styled
 from tether.starters.handle import RunHandle
@@ -81,7 +81,7 @@ class Asker:
     async def see(self, waiting: Sequence[Request], funding: Funding = NO_FUNDING) -> None:
         """Take note of what waits now: ask about what is new, give up the question about what waits no more."""
         parked = funding.parked
-        keys: set[Hashable] = {_key(request) for request in waiting} | ({parked.since_ms} if parked else set())
+        keys: set[Hashable] = {_key(request) for request in waiting} | ({wait_of(parked)} if parked else set())
         self._queue = [each for each in self._queue if each[0] in keys]
         if self._open and _about(self._open) not in {_about(request) for request in waiting}:
             await self._give_up(self._open)
@@ -110,14 +110,14 @@ class Asker:
             if _key(request) not in self._seen:
                 self._seen.add(_key(request))
                 self._meet_request(record, request)
-        if parked and parked.since_ms not in self._seen:
-            self._seen.add(parked.since_ms)
+        if parked and wait_of(parked) not in self._seen:
+            self._seen.add(wait_of(parked))
             self._meet_parked(record, parked)
 
     def _meet_parked(self, record: Record, parked: Parked) -> None:
         amount = proposed_raise(record, parked)
-        if self._actor and self._asks and not parked.shortage:
-            self._queue.append((parked.since_ms, partial(self._raising.ask, parked, amount, self._actor)))
+        if self._actor and self._asks and not parked.shortage and not self._raising.barred:
+            self._queue.append((wait_of(parked), partial(self._raising.ask, parked, amount, self._actor)))
         else:
             with self.aside():
                 note(parked_text(parked, self._handle.id, amount))

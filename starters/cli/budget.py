@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tether.starters.cli.exits import ExitStatus
 from tether.starters.cli.main import app, carry_out
 from tether.starters.cli.options import AppPath, AsJson, Tenant
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from tether.actors import Actor
-    from tether.budget.config import Limit
 
 budget_app = typer.Typer(help="Say what may be spent, see what was, and raise a cap.", no_args_is_help=True)
 app.add_typer(budget_app, name="budget")
@@ -85,78 +79,72 @@ def check(
 
 
 async def _set(scope: str, cap: str | None, reason: str, by: str | None, *, configured: bool) -> ExitStatus:
+    from tether.budget.books import UnknownScope
     from tether.starters.books import open_books
+    from tether.starters.cli.budget_inputs import actor_of, cap_of, scope_named
     from tether.starters.cli.inputs import UsageFailed
     from tether.starters.cli.ledger_lines import cap_words
+    from tether.starters.cli.terminal import note
+    from tether.starters.cli.waking import wake_waiting
 
     if (cap is None) is not configured:
         raise UsageFailed("say which cap: exactly one of --cap DOLLARS and --configured")
-    limit = None if cap is None else _limit(cap)
-    named = _scope(scope)
+    limit = None if cap is None else cap_of(cap)
+    named = scope_named(scope)
     async with open_books() as books:
-        waiting = await books.set_cap(named, limit, _actor(by, named), reason)
+        others: list[str] | None = None
+        try:
+            await books.standing(named)
+        except UnknownScope:
+            others = [each.scope for each in await books.standings()]
+        waiting = await books.set_cap(named, limit, actor_of(by, named), reason)
         standing = await books.standing(named)
     _say(f"{named} may spend {cap_words(standing)}")
-    await _wake(waiting)
+    if others is not None and not configured:
+        note(_unheard_of(named, others))
+    await wake_waiting(waiting)
     return ExitStatus.SUCCESS
+
+
+def _unheard_of(scope: str, others: list[str]) -> str:
+    """That nobody has spent on a scope yet: its name may be misspelt."""
+    import difflib
+
+    near = difflib.get_close_matches(scope, others, n=1, cutoff=0.7)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return (
+        f"no run has spent on {scope} so far, and the App's budgets don't name it; {meant}"
+        f"`tether budget set {scope} --configured` takes the cap back"
+    )
 
 
 async def _override(
     what: str, amount: str, reason: str, by: str | None, expires: str, known_as: str, tenant: str
 ) -> ExitStatus:
     from tether.starters.answers import new_id
+    from tether.starters.cli.budget_inputs import amount_of, is_scope, refuse_tenant, scope_named
     from tether.starters.cli.inputs import UsageFailed
+    from tether.starters.cli.override import override_run, override_scope
 
     if not reason.strip():
         raise UsageFailed("--reason says why; it is kept with the override")
-    micros, known = _amount(amount), known_as or new_id()
-    if _is_scope(what):
-        return await _override_scope(_scope(what), micros, reason, by, expires, known)
-    return await _override_run(what, tenant, micros, reason, by, expires, known)
-
-
-async def _override_scope(scope: str, amount: int, reason: str, by: str | None, expires: str, known: str) -> ExitStatus:
-    from tether.budget.accounts import Override
-    from tether.money import exact_dollars
-    from tether.starters.books import open_books
-    from tether.starters.cli.ledger_lines import cap_words
-
-    async with open_books() as books:
-        ends = None
-        if expires:
-            ends = _expiry(expires, (await books.standing(scope)).time_zone)
-        given = Override(id=known, scope=scope, amount=amount, reason=reason, expires_ms=_ms(ends))
-        waiting = await books.override(given, _actor(by, scope))
-        standing = await books.standing(scope)
-    _say(f"{scope} is raised by {exact_dollars(amount)}, and may spend {cap_words(standing)}")
-    await _wake(waiting)
-    return ExitStatus.SUCCESS
-
-
-async def _override_run(
-    name: str, tenant: str, amount: int, reason: str, by: str | None, expires: str, known: str
-) -> ExitStatus:
-    from decimal import Decimal
-
-    from tether.budget.months import DEFAULT_ZONE
-    from tether.money import MICROS_PER_DOLLAR, exact_dollars
-    from tether.starters.cli.inputs import actor
-    from tether.starters.client import AgentClient
-
-    ends = _expiry(expires, DEFAULT_ZONE) if expires else None
-    handle = await (await AgentClient.connect()).get(name, tenant=tenant)
-    dollars = Decimal(amount) / MICROS_PER_DOLLAR
-    await handle.override(dollars, by=actor(by, handle.id), reason=reason, expires=ends, id=known)
-    _say(f"{handle.id} may spend {exact_dollars(amount)} more")
+    micros, known = amount_of(amount), known_as or new_id()
+    if is_scope(what):
+        scope = scope_named(what)
+        refuse_tenant(scope, tenant)
+        await override_scope(scope, micros, reason, by, expires, known)
+    else:
+        await override_run(what, tenant, micros, reason, by, expires, known)
     return ExitStatus.SUCCESS
 
 
 async def _show(scope: str, *, as_json: bool) -> ExitStatus:
     from tether.starters.books import open_books
+    from tether.starters.cli.budget_inputs import scope_looked_at
     from tether.starters.cli.ledger_lines import standing_lines, standings_table
     from tether.starters.cli.terminal import console
 
-    named = _scope(scope) if scope else ""
+    named = scope_looked_at(scope) if scope else ""
     async with open_books() as books:
         standings = (await books.standing(named),) if named else await books.standings()
     if as_json:
@@ -171,17 +159,19 @@ async def _show(scope: str, *, as_json: bool) -> ExitStatus:
 
 async def _statement(scope: str, month: str, *, as_json: bool) -> ExitStatus:
     from tether.starters.books import open_books
+    from tether.starters.cli.budget_inputs import refuse_month, scope_looked_at
     from tether.starters.cli.ledger_lines import statement_lines
+    from tether.starters.cli.lines import now
     from tether.starters.cli.terminal import console
 
-    named = _scope(scope)
-    _refuse_month(month)
+    named = scope_looked_at(scope)
+    refuse_month(month)
     async with open_books() as books:
         found = await books.statement(named, month)
     if as_json:
         typer.echo(found.model_dump_json())
     else:
-        console().print(statement_lines(found))
+        console().print(statement_lines(found, now()))
     return ExitStatus.SUCCESS
 
 
@@ -190,12 +180,18 @@ async def _check(app_at: str | None, file: str) -> ExitStatus:
 
     from tether.budget.check import problems
     from tether.starters.cli.terminal import note
-    from tether.workers.app_loader import app_path, load_app
+    from tether.workers.app_loader import AppNotLoaded, app_path, load_app
     from tether.workers.budgets import merged_budgets, read_budgets_file
 
     folder = Path.cwd()
     given = read_budgets_file(Path(file)) if file else None
-    served = None if given and not app_at else load_app(app_path(app_at, folder), folder)
+    try:
+        path = app_path(app_at, folder)
+    except AppNotLoaded:
+        if app_at or given is None:
+            raise
+        path = ""
+    served = load_app(path, folder) if path else None
     budgets = merged_budgets(served, given) if served else given
     if budgets is None:
         _say("the App has no budgets: only a run's own max_cost_usd holds")
@@ -208,99 +204,6 @@ async def _check(app_at: str | None, file: str) -> ExitStatus:
     teams = len(budgets.teams)
     _say(f"{budgets.source.name}: {len(budgets.caps)} caps, {teams} teams, {count}{unchecked}")
     return ExitStatus.SUCCESS
-
-
-async def _wake(waiting: tuple[str, ...]) -> None:
-    """Tell the runs that wait for money to look again; what can't be told looks by itself, a little later."""
-    from tether.adapters.connection import ConnectionFailed
-    from tether.errors import TetherError
-    from tether.starters.cli.terminal import note
-    from tether.starters.client import AgentClient
-    from tether.starters.failures import explained
-    from tether.starters.overriding import wake
-
-    if not waiting:
-        return
-    try:
-        temporal = await (await AgentClient.connect()).temporal()
-        async with explained():
-            told = await wake(temporal, waiting)
-    except (ConnectionFailed, TetherError) as error:
-        note(f"the runs that wait were not told, and will look by themselves: {error}")
-        return
-    _say(f"{told} waiting run{' looks' if told == 1 else 's look'} again")
-
-
-def _is_scope(text: str) -> bool:
-    from tether.budget.scope import KINDS
-
-    return text.partition(":")[0] in KINDS and ":" in text
-
-
-def _scope(text: str) -> str:
-    from tether.budget.scope import Scope
-    from tether.starters.cli.inputs import UsageFailed
-
-    try:
-        return str(Scope.parse(text))
-    except ValueError as error:
-        raise UsageFailed(str(error)) from error
-
-
-def _amount(text: str) -> int:
-    from tether.budget.amount import read_amount
-    from tether.starters.cli.inputs import UsageFailed
-
-    try:
-        return read_amount(text)
-    except ValueError as error:
-        raise UsageFailed(f"--amount: {error}") from error
-
-
-def _limit(text: str) -> Limit:
-    from tether.budget.config import limit_of
-    from tether.starters.cli.inputs import UsageFailed
-
-    try:
-        return limit_of(text)
-    except ValueError as error:
-        raise UsageFailed(f"--cap: {error}; or one of refuse, uncapped") from error
-
-
-def _expiry(text: str, zone: str) -> datetime:
-    from tether.budget.expiry import read_expiry
-    from tether.starters.cli.inputs import UsageFailed
-    from tether.starters.cli.lines import now
-
-    try:
-        return read_expiry(text, now(), zone)
-    except ValueError as error:
-        raise UsageFailed(f"--expires: {error}") from error
-
-
-def _refuse_month(month: str) -> None:
-    from tether.budget.months import month_after
-    from tether.starters.cli.inputs import UsageFailed
-
-    try:
-        if month:
-            month_after(month)
-    except ValueError as error:
-        raise UsageFailed(f"--month: {error}") from error
-
-
-def _ms(instant: datetime | None) -> int | None:
-    return None if instant is None else round(instant.timestamp() * 1000)
-
-
-def _actor(by: str | None, scope: str) -> Actor:
-    """Who says so, of the scope's tenant."""
-    from tether.budget.scope import Scope
-    from tether.starters.cli.inputs import actor
-
-    named = Scope.parse(scope)
-    tenant = named.name if named.kind == "tenant" else named.tenant
-    return actor(by).model_copy(update={"tenant": tenant})
 
 
 def _say(text: str) -> None:

@@ -69,9 +69,15 @@ def standing_lines(standing: Standing) -> RenderableType:
     return Group(*lines)
 
 
-def statement_lines(statement: Statement) -> RenderableType:
-    """All that was spent on a scope in a month."""
+def statement_lines(statement: Statement, present: datetime) -> RenderableType:
+    """All that was spent on a scope in a month.
+
+    Args:
+        statement: Of it.
+        present: The present time: overrides that have expired are marked.
+    """
     zone = statement.standing.time_zone
+    until_ms = min(round(present.timestamp() * 1000), statement.standing.renews_ms - 1)
     lines = [standing_lines(statement.standing)]
     for title, parts in (
         ("by user", statement.by_user),
@@ -88,7 +94,7 @@ def statement_lines(statement: Statement) -> RenderableType:
         lines += [Text(), styled("charges", "dim"), *(_charge(line, zone) for line in statement.lines)]
     if statement.entries:
         lines += [Text(), styled("caps, overrides and corrections", "dim")]
-        lines += [_entry(entry, zone) for entry in statement.entries]
+        lines += [_entry(entry, zone, until_ms, statement.standing.renews_ms) for entry in statement.entries]
     return Group(*lines)
 
 
@@ -131,8 +137,11 @@ def _charge(line: Line, zone: str) -> Text:
     )
 
 
-def _entry(entry: Entry, zone: str) -> Text:
+def _entry(entry: Entry, zone: str, until_ms: int, renews_ms: int) -> Text:
     words = [f"{entry.kind} {_what(entry)}", f"by {entry.by}" if entry.by else "", entry.run, entry.reason]
+    if entry.expires_ms is not None and entry.expires_ms < renews_ms:
+        ends = "expired" if entry.expires_ms <= until_ms else "until"
+        words.append(f"({ends} {_instant(entry.expires_ms, zone)})")
     return styled(f"  {_instant(entry.at_ms, zone, seconds=True)}  {'  '.join(filter(None, words))}")
 
 

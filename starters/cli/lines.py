@@ -13,7 +13,7 @@ from rich.text import Text
 from tether.approvals import POLICY_ACTOR, Answered, Approval, Change
 from tether.masking import MASK, masked_value
 from tether.money import dollars
-from tether.result import RunResult
+from tether.result import Outcome, RunResult
 from tether.starters.cli.terminal import styled
 from tether.starters.pending import PendingAttempt
 from tether.step import AgentStep, FailedAttempt
@@ -65,13 +65,19 @@ def pending_line(pending: PendingAttempt, now: datetime) -> Text:
 
 def state_line(view: RunView, now: datetime) -> Text:
     """Where a run stands, in a line."""
-    running = f" · {', '.join(call.tool for call in view.calls if call.status == 'running')}"
+    running = ", ".join(call.tool for call in view.calls if call.status == "running")
+    now_calls = f" · {running}" if running and view.doing == "executing" else ""
     return styled(
-        f"{view.doing.replace('_', ' ')}{running if view.doing == 'executing' and len(running) > 3 else ''} · "  # noqa: PLR2004  longer than the separator
+        f"{ended_as(view.doing.replace('_', ' '), view.outcome)}{now_calls} · "
         f"turn {view.turn} · {_figures(view.usage, view.cost)}"
         + (f" · {seconds(now - view.started)}" if view.started else ""),
         "bold",
     )
+
+
+def ended_as(state: str, outcome: Outcome | None) -> str:
+    """A state with the name of its ending, where that says more: `completed (budget)`."""
+    return state if outcome in {None, "completed", "cancelled"} else f"{state} ({outcome})"
 
 
 def result_lines(result: RunResult) -> RenderableType:
@@ -200,7 +206,8 @@ def _effects(result: RunResult) -> list[Text]:
 def _attempt(failed: FailedAttempt) -> str:
     # A lost attempt is known to have lasted until its last beat; one that was lost before any has no time.
     after = f" after {failed.active_ms / 1000:.1f} s" if failed.active_ms else ""
-    charged = f"; charged at its worst case, {dollars(failed.cost)}" if failed.cost else ""
+    how = "" if failed.usage.total else "at its worst case, "
+    charged = f"; charged {how}{dollars(failed.cost)}" if failed.cost else ""
     return f"attempt {failed.attempt} failed{after}: {failed.error.kind}: {failed.error.message}{charged}"
 
 

@@ -73,8 +73,10 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     client = await AgentClient.connect()
     handle = await client.get(name, tenant=tenant)
     described = await handle.describe()
-    pending = await pending_attempts(described, (await client.temporal()).data_converter)
     record = await handle.record()
+    pending = await pending_attempts(described, (await client.temporal()).data_converter)
+    if record.status != "running":
+        pending = ()  # of a run that was terminated the server still names what it had in flight
     state = described.typed_search_attributes.get(attributes.STATE) or ""
     funding = await funding_in(described)
     view = view_of(record, pending, state, await waiting_in(described), funding)
@@ -175,7 +177,7 @@ def _print_waits(out: Console, view: RunView, record: Record) -> None:
 
 
 async def _list(limit: int, chosen: dict[str, Any], *, as_json: bool) -> ExitStatus:
-    from tether.starters.cli.lines import now, seconds
+    from tether.starters.cli.lines import ended_as, now, seconds
     from tether.starters.cli.terminal import console, styled
     from tether.starters.client import AgentClient
 
@@ -188,7 +190,7 @@ async def _list(limit: int, chosen: dict[str, Any], *, as_json: bool) -> ExitSta
     out = console()
     wide = max((len(each.run) for each in found), default=0)
     for each in found:
-        state = each.state if each.outcome in {None, "completed", "cancelled"} else f"{each.state} ({each.outcome})"
+        state = ended_as(each.state, each.outcome)
         lasted = seconds((each.closed or now()) - each.started)
         out.print(
             styled(f"{each.run:<{wide}}", "bold")

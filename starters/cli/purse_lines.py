@@ -47,9 +47,9 @@ def cap_line(view: RunView, width: int = 0) -> Text | None:
 
 def parked_line(parked: Parked, present: datetime) -> Text:
     """That a run waits for money, and for how long still."""
-    short = f"{parked.what} waits for {exact_dollars(parked.least)} at the least"
-    whose = f" of {revealed(parked.where)}" if parked.shortage else ""
-    return styled(f"{short}{whose}, and ends without in {span(_until(parked) - present)}", "yellow")
+    amount = exact_dollars(parked.wants)
+    whose = f"{amount} of {revealed(parked.where)}" if parked.shortage else f"{amount} at the least"
+    return styled(f"{parked.what} waits for {whose}, and ends without in {span(_until(parked) - present)}", "yellow")
 
 
 def parked_lines(parked: Parked, run: str, amount: int) -> RenderableType:
@@ -60,13 +60,16 @@ def parked_lines(parked: Parked, run: str, amount: int) -> RenderableType:
         run: Its id.
         amount: By which its own cap could be raised.
     """
-    typed = command(parked, run, amount)
-    return Group(styled(_head(parked), "yellow"), styled(f"  {_why(parked)}"), styled(f"  {typed}", "cyan"))
+    head, why, *typed = parked_text(parked, run, amount).split("\n")
+    return Group(styled(head, "yellow"), styled(why), *(styled(line, "cyan") for line in typed))
 
 
 def parked_text(parked: Parked, run: str, amount: int) -> str:
-    """The same as text."""
-    return f"{_head(parked)}\n  {_why(parked)}\n  {command(parked, run, amount)}"
+    """The same as text; a command stands there once, also where the ledger's words have it."""
+    lines = [_head(parked), _why(parked)]
+    if "`tether " not in parked.in_words:
+        lines.append(command(parked, run, amount))
+    return "\n  ".join(lines)
 
 
 def command(parked: Parked, run: str, amount: int) -> str:

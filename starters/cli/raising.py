@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from tether.starters.cli.prompt import Prompt
 from tether.starters.cli.purse_lines import command, parked_lines
 from tether.starters.cli.terminal import note, styled
 from tether.starters.handle import RunHandle
+from tether.starters.overriding import MayNotOverride
 
 AT_THE_TERMINAL = "at the terminal"
 """The reason of an override whose giver names none."""
@@ -30,6 +32,9 @@ class Raising:
         handle: The run.
         out: The terminal.
         prompt: By which it is asked.
+
+    Attributes:
+        barred: Whether the run has said that whoever sits there may not raise it.
     """
 
     def __init__(self, handle: RunHandle[Any], out: Console, prompt: Prompt) -> None:
@@ -37,14 +42,19 @@ class Raising:
         self._out = out
         self._prompt = prompt
         self._open: Parked | None = None
+        self._told = set[str]()
+        self.barred = False
 
     def why_settled(self, funding: Funding) -> str:
         """Why the question that is open is none any more; empty where it is one, or none is open."""
-        asked = self._open
-        if asked is None or (funding.parked and funding.parked.since_ms == asked.since_ms):
+        asked, parked = self._open, funding.parked
+        if asked is None or (parked and wait_of(parked) == wait_of(asked)):
             return ""
-        raised = [taken for taken in funding.overrides if taken.at_ms >= asked.since_ms]
-        return "; ".join(map(_said, raised)) or "it waits for money no more"
+        raised = [each for each in funding.overrides if each.at_ms >= asked.since_ms and each.id not in self._told]
+        self._told.update(each.id for each in raised)
+        waits_on = parked is not None and parked.since_ms == asked.since_ms
+        changed = "what it may spend has changed" if waits_on else "it waits for money no more"
+        return "; ".join(map(_said, raised)) or changed
 
     async def ask(self, parked: Parked, amount: int, by: Actor) -> None:
         """Show what the run waits for, and ask until an amount is taken or it is left to wait.
@@ -88,11 +98,22 @@ class Raising:
             taken = await self._handle.override(
                 Decimal(amount) / MICROS_PER_DOLLAR, by=by, reason=reason or AT_THE_TERMINAL
             )
+        except MayNotOverride as refused:
+            typed = command(parked, self._handle.id, amount)
+            note(f"{refused}\n  who may: set TETHER_ACTOR to your id before `tether run`, or: {typed}")
+            self.barred = True
+            return True
         except BudgetRefused as refused:
             note(str(refused))
             return False
+        self._told.add(taken.id)
         self._out.print(styled(_said(taken), "bold"))
         return True
+
+
+def wait_of(parked: Parked) -> Hashable:
+    """What tells a wait for money from another: raised by too little, it waits on, and is asked about anew."""
+    return parked.since_ms, parked.limit
 
 
 def _said(taken: Overridden) -> str:

@@ -212,6 +212,15 @@ async def test_the_log_says_what_to_type(
     assert caplog.messages == [f"{says}; to raise it: tether budget override {raises} {RAISE}" if raises else says]
 
 
+async def test_the_log_has_one_command(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the ledger's words say what to type, with the amount, no other command stands beside them."""
+    caplog.set_level(logging.INFO, "tether.notices")
+    said = "it lacks $0.02. Somebody can run `tether budget override tenant:acme --amount 0.02 --by ID --reason '…'`"
+    short = exceeded(shortage=SHORTAGE.model_copy(update={"message": said, "need": 98_000}))
+    assert await told(LogNotifier(), short) is None
+    assert caplog.messages == [f"{WAITS} {said} (cap $50.00, spent $49.87, held $0.09, need $0.098)"]
+
+
 async def test_a_long_message_does_not_push_the_command_out(caplog: pytest.LogCaptureFixture) -> None:
     """However much a store says of its failure, the line ends with what to type, and stays one line."""
     caplog.set_level(logging.INFO, "tether.notices")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from decimal import ROUND_CEILING, Decimal
 
 import pytest
 from genai_prices import Usage as Tokens
 from genai_prices import calc_price
-from genai_prices.types import ClauseEquals, ConditionalPrice, ModelInfo, TimeOfDateConstraint
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import (
+    ClauseEquals,
+    ClauseOr,
+    ClauseStartsWith,
+    ConditionalPrice,
+    MatchLogic,
+    ModelInfo,
+    TimeOfDateConstraint,
+)
 from genai_prices.types import ModelPrice as Listed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +110,80 @@ def test_reasoning_that_costs_more_makes_the_output_dearer() -> None:
 def test_what_is_unknown_has_no_price(model: str) -> None:
     """Unknown, or not sold by tokens, is None, never 0."""
     assert GenaiPrices().of(model) is None
+
+
+def _aliases(match: MatchLogic) -> Iterator[str]:
+    """The names by which the tables know a model in full or by how they begin."""
+    match match:
+        case ClauseOr(or_=parts):
+            for part in parts:
+                yield from _aliases(part)
+        case ClauseEquals(equals=alias) | ClauseStartsWith(starts_with=alias):
+            yield alias
+
+
+def test_every_name_in_the_tables_has_its_price() -> None:
+    """All ids and aliases of the vendors' models that are sold by tokens: being exact loses none of them."""
+    snapshot, prices, now, seen = get_snapshot(), GenaiPrices(), datetime.now(UTC), 0
+    for provider in snapshot.providers:
+        if provider.id not in {"openai", "anthropic"}:
+            continue
+        for model in provider.models:
+            for name in {model.id, *_aliases(model.match)}:
+                found = provider.find_model(name, all_providers=snapshot.providers)
+                assert prices.of(f"{provider.id}:{name}") == (found and price_of(found, now)), name
+                seen += 1
+    assert seen > 200
+
+
+@pytest.mark.parametrize(
+    "sibling",
+    [
+        "openai:gpt-5-nano-big",
+        "openai:gpt-5-nano-2025-08-07-big",
+        "openai:gpt-4.5-preview-max",
+        "openai:gpt-4o-mini-realtime-xl",
+        "openai-chat:gpt-5-nano-2025",
+        "anthropic:claude-haiku-4-5-fast",
+        "anthropic:claude-haiku-4-50",
+        "anthropic:claude-opus-4-1-extra",
+        "anthropic:claude-sonnet-4-2025-fast",
+        "anthropic:claude-5-opus-fast",
+    ],
+)
+def test_a_sibling_is_not_priced_as_the_model_that_its_name_begins_with(sibling: str) -> None:
+    """The tables match by prefix: a dearer one would pass for a cheap one, and no cap would hold over it."""
+    assert GenaiPrices().of(sibling) is None
+    assert GenaiPrices().window(sibling) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "model"),
+    [
+        ("openai:gpt-5-nano-2025-08-07", "openai:gpt-5-nano"),
+        ("openai:gpt-5-nano-latest", "openai:gpt-5-nano"),
+        ("openai:gpt-5.2-20251211", "openai:gpt-5.2"),
+        ("openai:GPT-4o", "openai:gpt-4o"),
+        ("openai:gpt-4.5-preview-2025-02-27", "openai:gpt-4.5-preview"),
+        ("openai:ft:gpt-4o-2024-08-06:acme::x", "openai:ft:gpt-4o"),
+        ("openai:ft:gpt-3.5-turbo-0125:acme::x", "openai:ft:gpt-3.5-turbo"),
+        ("openai:ft:gpt-4-0613:acme::x", "openai:gpt-4"),
+        ("anthropic:claude-haiku-4-5-20251001", "anthropic:claude-haiku-4-5"),
+        ("anthropic:claude-haiku-4-5@20251001", "anthropic:claude-haiku-4-5"),
+        ("anthropic:claude-sonnet-4-20250514", "anthropic:claude-sonnet-4-0"),
+        ("anthropic:claude-3-5-haiku-20241022", "anthropic:claude-3-5-haiku-latest"),
+    ],
+)
+def test_a_version_has_the_price_of_its_model(version: str, model: str) -> None:
+    """By its day, as the newest, and as one that was tuned for somebody, whose price the tables have."""
+    prices = GenaiPrices()
+    if model == "openai:ft:gpt-3.5-turbo":
+        assert prices.of(version) == Price(input=Rate(base=3_000_000), output=Rate(base=6_000_000))
+    elif model == "openai:ft:gpt-4o":
+        assert prices.of(version) != listed("openai:gpt-4o")
+        assert prices.of(version) is not None
+    else:
+        assert prices.of(version) == listed(model)
 
 
 def test_the_address_decides_whose_price_it_is() -> None:

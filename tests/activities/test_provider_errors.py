@@ -59,7 +59,7 @@ FAULTS: list[tuple[str, Answer, ErrorKind, bool]] = [
     ("unavailable", Status(503), ErrorKind.OVERLOADED, False),
     ("gateway timeout", Status(504), ErrorKind.PROVIDER_ERROR, False),
     ("overloaded", Status(529), ErrorKind.OVERLOADED, False),
-    ("reset before the reply", Reset(), ErrorKind.CONNECTION, False),
+    ("reset before the reply", Reset(), ErrorKind.STREAM_CUT, True),
     ("cut", CutStream(WORDS, after_events=8), ErrorKind.STREAM_CUT, True),
     ("ends early", CutStream(WORDS, after_events=8, clean=True), ErrorKind.STREAM_CUT, True),
     ("fails while it writes", ErrorInStream(WORDS, after_events=12), ErrorKind.STREAM_CUT, True),

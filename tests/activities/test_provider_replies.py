@@ -173,3 +173,20 @@ async def test_usage_that_isnt_reported_is_bounded_not_zero() -> None:
         sent = caller.server.requests[0]
     assert reply.usage.input == len(sent.body)
     assert reply.usage.output >= 5
+    assert (reply.unreported, reply.reported) == (("input", "output"), Usage())
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("read", "written", "unreported"), [(0, 7, ("input",)), (9, 0, ("output",)), (9, 7, ())])
+async def test_each_figure_is_bounded_by_itself(
+    model: str, read: int, written: int, unreported: tuple[str, ...]
+) -> None:
+    """A report of one figure doesn't make the other free: no call reads nothing, nor writes something for nothing."""
+    scripted = Reply(text="Hello there", usage=ScriptedUsage(input=read, output=written))
+    async with calling([scripted]) as caller:
+        reply = await caller.ask(request_of(model))
+        sent = caller.server.requests[0]
+    assert reply.unreported == unreported
+    assert reply.reported == Usage(input=read, output=written)
+    assert reply.usage.input == (read or len(sent.body))
+    assert reply.usage.output == written or reply.usage.output > len("Hello there")

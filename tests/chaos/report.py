@@ -22,26 +22,28 @@ CUT_OFFS: tuple[How, ...] = ("time out", "cancel")
 
 def figures(verdicts: Sequence[Verdict], seed: int) -> str:
     """All of them, in Markdown."""
-    return "\n\n".join([_where(seed), _summary(verdicts), _table(verdicts)])
+    conditions = f"heartbeat timeout {HEARTBEAT:g} s, a spare worker always ready"
+    return "\n\n".join([where(seed, conditions), _summary(verdicts), _table(verdicts)])
 
 
-def written(text: str, body: str) -> str:
+def written(text: str, body: str, begin: str = BEGIN, end: str = END) -> str:
     """A page with other figures between its marks.
 
     Raises:
         ValueError: It has no marks.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"there is no place for figures: put {BEGIN} and {END} where they belong")
-    return f"{before}{BEGIN}\n{body}\n{END}{after}"
+    before, began, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not began or not ended:
+        raise ValueError(f"there is no place for figures: put {begin} and {end} where they belong")
+    return f"{before}{begin}\n{body}\n{end}{after}"
 
 
-def _where(seed: int) -> str:
+def where(seed: int, conditions: str) -> str:
+    """When and where they were measured."""
     today = datetime.now(UTC).date().isoformat()
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    return f"{today}, {machine}, seed {seed}, heartbeat timeout {HEARTBEAT:g} s, a spare worker always ready."
+    return f"{today}, {machine}, seed {seed}, {conditions}."
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:

@@ -87,6 +87,14 @@ def test_a_store_that_is_not_there_is_said_without_its_password(tmp_path: Path) 
         assert "hunter2" not in wrong.stderr
 
 
+def test_a_store_that_stopped_with_its_dev_is_said(tmp_path: Path) -> None:
+    """Where a `tether dev` has its store, that is what to start; the status is that of a store that is away."""
+    (tmp_path / ".tether" / "store").mkdir(parents=True)
+    asked = Command(Served(bare_environment()), tmp_path)("budget", "show")
+    assert asked.returncode == ExitStatus.UNREACHABLE
+    assert "start `tether dev` there" in asked.stderr
+
+
 def test_a_cap_that_is_set_wins_until_it_is_taken_back(till: Till) -> None:
     """Over the configuration, for named scopes and for those that follow a default; words are caps too."""
     assert till.standing("user:u-17")["cap"] == 1_000_000
@@ -118,6 +126,20 @@ def test_an_override_raises_this_month(till: Till) -> None:
     till(*given)
     assert till.standing("user:u-17")["limit"] == 1_500_000
     assert "override $0.50  by u-40  fair" in till("statement", "user:u-17")
+
+
+def test_a_cap_of_a_scope_that_nobody_knows_is_noted(till: Till) -> None:
+    """It may be misspelt: which was meant, and how the cap is taken back, which takes it from the list as well."""
+    assert drawn(till.url, "ticket-3", spent=[250_000]).shortage is None
+    given = ("budget", "set", "agent:dsk", "--by", "u-40")
+    noted = till.command(*given, "--cap", "5").stderr
+    assert "no run has spent on agent:dsk so far" in noted
+    assert "did you mean agent:desk? `tether budget set agent:dsk --configured` takes the cap back" in noted
+    assert "agent:dsk " in till("show")
+    assert till.command(*given, "--configured").stderr == ""
+    assert "agent:dsk " not in till("show")
+    assert "agent:desk " in till("show")
+    assert till.command("budget", "set", "agent:desk", "--by", "u-40", "--cap", "5").stderr == ""
 
 
 def test_what_was_spent_is_shown(till: Till) -> None:
@@ -160,6 +182,18 @@ def test_runs_that_wait_are_shown_and_not_forgotten_where_temporal_is_away(till:
         (["set", "user:u-17", "--cap", "0", "--by", "u-40"], ExitStatus.USAGE, "written refuse"),
         (["set", "usr:u-17", "--cap", "5", "--by", "u-40"], ExitStatus.USAGE, "'usr:u-17' is no scope"),
         (["set", "user:u-17", "--cap", "5", "--by", "u-17"], ExitStatus.REFUSED, "finance"),
+        (["set", "user:u-17", "--cap", "5", "--by", "u-17"], ExitStatus.REFUSED, "u-17 may not set caps"),
+        (["show", "ticket-77"], ExitStatus.USAGE, "is shown by `tether show ticket-77`"),
+        (
+            ["override", "user:u-17", "--amount", "1e3", "--by", "u-40", "--reason", "x"],
+            ExitStatus.USAGE,
+            "write it out, like '50.00'",
+        ),
+        (
+            ["override", "user:u-17", "--amount", "5", "--by", "u-40", "--reason", "x", "--tenant", "acme"],
+            ExitStatus.USAGE,
+            "a scope is written with its tenant: user:acme/u-17",
+        ),
         (["show", "user:"], ExitStatus.USAGE, "is no scope"),
         (["show", "user:nobody-knows"], ExitStatus.NOT_FOUND, "user:nobody-knows"),
         (["statement", "user:u-17", "--month", "2026-13"], ExitStatus.USAGE, "'2026-13' is no month"),
@@ -201,6 +235,10 @@ def test_budgets_are_checked(tmp_path: Path) -> None:
     assert checked.stdout == "budgets.yaml: 1 caps, 0 teams, 1 warning\n"
     assert "budgets.yaml:2: warning: caps: no agent is named 'dsk' here; did you mean desk?" in checked.stderr
     assert "not checked against an App" in command("budget", "check", "--budgets", "budgets.yaml").stdout
+    (tmp_path / "pyproject.toml").write_text('[tool.tether]\napp = "shop:app"\n')
+    checked = command("budget", "check", "--budgets", "budgets.yaml")
+    assert "no agent is named 'dsk' here" in checked.stderr
+    assert "not checked" not in checked.stdout
     written.write_text('defaults: {user: "5 EUR"}\n')
     checked = command("budget", "check", "--app", "shop:app")
     assert checked.returncode == ExitStatus.USAGE

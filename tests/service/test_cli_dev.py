@@ -178,8 +178,10 @@ async def test_an_app_with_budgets_gets_a_store(open_folder: Path) -> None:
             dev.send_signal(signal.SIGINT)
             assert dev.wait(PATIENCE) == ExitStatus.SUCCESS
         gone = tether(open_folder, "budget", "show", "user:u-17")
-        assert (gone.returncode, "no store is named" in gone.stderr) == (ExitStatus.USAGE, True)
-        assert "can't be reached" in tether(open_folder, "store", "check", "--url", url).stderr
+        assert (gone.returncode, "start `tether dev`" in gone.stderr) == (ExitStatus.UNREACHABLE, True)
+        away = tether(open_folder, "store", "check", "--url", url).stderr
+        assert "can't be reached" in away
+        assert "start `tether dev` there again" in away
 
 
 def test_a_taken_port_is_said(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from tests.service.conftest import Command
 from tether.starters.cli.exits import ExitStatus
-from tether.workers.dev import free_port
+from tether.workers.dev import free_port, server_program
 
 
 def key() -> str:
@@ -43,6 +44,24 @@ def test_show_has_what_is_in_flight(tether_command: Command) -> None:
     assert pending[0]["attempt"] == 1
     assert "attempt 1" in tether_command("show", mine).stdout
     tether_command("cancel", mine)
+
+
+def test_a_terminated_run_is_shown_as_it_is_listed(tether_command: Command) -> None:
+    """It is `terminated`, has nothing in flight any more, and the call that was cut off has a line."""
+    mine = key()
+    tether_command("run", "desk", "wait 1, Done.", "--key", mine, "--detach")
+    while not json.loads(tether_command("show", mine, "--json").stdout)["run"]["calls"]:
+        pass
+    address = tether_command.served.environment["TEMPORAL_ADDRESS"]
+    command = [server_program(), "workflow", "terminate", "--workflow-id", f"run/default/{mine}", "--address", address]
+    subprocess.run(command, capture_output=True, check=True)
+    data = json.loads(tether_command("show", mine, "--json").stdout)
+    assert (data["run"]["doing"], data["pending"]) == ("terminated", [])
+    assert [step["tool"] for step in data["steps"]] == ["wait"]
+    assert data["run"]["cost"] == sum(step["cost"] + step["tool_cost"] for step in data["steps"])
+    text = tether_command("show", mine).stdout
+    assert "terminated · turn 1" in text
+    assert "attempt 1" not in text
 
 
 def test_list_shows_runs(tether_command: Command) -> None:

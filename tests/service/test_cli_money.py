@@ -15,8 +15,10 @@ from tests.service.terminal import Terminal, terminal
 from tests.service.waiting import ended, shown
 from tether import Actor
 from tether.budget.override import MAX_OVERRIDES
+from tether.errors import InvalidAnswer
 from tether.starters.cli.exits import ExitStatus
 from tether.starters.client import AgentClient
+from tether.workers.dev import server_program
 
 TOO_LITTLE = ("--limit", "max_cost_usd=0.0001")
 QUESTION = "n or Enter: leave it"
@@ -192,3 +194,34 @@ def test_how_long_it_waits_is_a_limit(tether_command: Command, mine: str) -> Non
     ran = tether_command("run", "desk", "Done.", "--key", mine, *TOO_LITTLE, "--limit", "budget_wait=0")
     assert ran.returncode == ExitStatus.NOT_COMPLETED
     assert "ended as budget: nobody raised the budget in time: turn 1 may cost" in ran.stdout
+
+
+@pytest.mark.parametrize("how", [("signal", "--name"), ("update", "execute", "--name")], ids=["signal", "update"])
+def test_the_cap_is_raised_by_temporals_own_tool(
+    tether_command: Command, served: Served, mine: str, how: tuple[str, ...]
+) -> None:
+    """As documented: JSON with an id, micro-dollars, who and why; the run goes on."""
+    tether_command("run", "desk", "Done.", "--key", mine, *TOO_LITTLE, "--detach")
+    parked(tether_command, mine)
+    given = {"id": "o-1", "amount": 500_000, "by": {"id": "u-41"}, "reason": "nearly done"}
+    where = ("--workflow-id", f"run/default/{mine}", "--input", json.dumps(given))
+    address = served.environment["TEMPORAL_ADDRESS"]
+    command = [server_program(), "workflow", *how, "override", *where, "--address", address]
+    sent = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert sent.returncode == 0, sent.stderr
+    said = ended(tether_command, mine)
+    assert (said["run"]["outcome"], said["overrides"][0]["amount"]) == ("completed", 500_000)
+    assert said["overrides"][0]["by"]["id"] == "u-41"
+
+
+async def test_who_raises_it_is_an_actor(agents: AgentClient, tether_command: Command, mine: str) -> None:
+    """A name alone is refused in words, before anything is sent."""
+    tether_command("run", "desk", "Done.", "--key", mine, *TOO_LITTLE, "--detach")
+    with pytest.raises(InvalidAnswer, match="the override can't be used: by: must be an Actor"):
+        await agents.override(mine, "0.50", by="u-41")  # type: ignore[arg-type]
+
+
+def test_a_run_that_ended_without_money_says_so(tether_command: Command, mine: str) -> None:
+    """`show` names the ending where `completed` alone would hide it, as `list` does."""
+    tether_command("run", "desk", "Done.", "--key", mine, *TOO_LITTLE, "--limit", "budget_wait=0")
+    assert "completed (budget) · turn 0" in tether_command("show", mine).stdout

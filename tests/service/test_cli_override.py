@@ -10,6 +10,7 @@ import pytest
 from tests.service.books import fresh_database
 from tests.service.conftest import PATIENCE, Command, Served, bare_environment
 from tests.service.shop import obey
+from tests.service.terminal import terminal
 from tests.service.waiting import ended
 from tether.starters.cli.exits import ExitStatus
 from tether.testing.wire import wire_in_thread
@@ -81,8 +82,58 @@ def test_a_run_that_waits_for_its_own_cap_goes_on_once_it_is_raised(tether: Comm
     refused = tether(*given, "--by", "u-2")
     assert refused.returncode == ExitStatus.REFUSED
     assert "finance" in refused.stderr
-    assert "run/default/by-run may spend $2.00 more" in tether(*given, "--by", "u-41").stdout
+    little = tether("budget", "override", "by-run", "--amount", "0.000001", "--reason", "try", "--by", "u-41").stdout
+    assert "it may spend $0.000002 in all, and has $0.000002 left" in little
+    assert "it still can't go on: turn 1 may cost $0." in little
+    assert " is missing" in little
+    assert "run/default/by-run is raised by $2.00; it may spend $2.000002 in" in tether(*given, "--by", "u-41").stdout
     assert ended(tether, "by-run")["run"]["outcome"] == "completed"
+
+
+def test_an_id_that_was_used_before_does_nothing_more(tether: Command) -> None:
+    """The same again is told from a new one, and the total stands; another amount is refused."""
+    parked(tether, "by-id", "--user", "u-5", "--limit", "max_cost_usd=0.000001")
+    given = ("budget", "override", "by-id", "--reason", "x", "--by", "u-41", "--id", "S", "--amount")
+    assert "it may spend $0.000003 in all" in tether(*given, "0.000002").stdout
+    again = tether(*given, "0.000002").stdout
+    assert "was raised by $0.000002 before, by the same id, which counts once; it may spend $0.000003 in all" in again
+    other = tether(*given, "5")
+    assert other.returncode == ExitStatus.REFUSED
+    assert "has been used for another override" in other.stderr
+    tether("cancel", "by-id")
+    ended(tether, "by-id")
+    late = tether("budget", "override", "by-id", "--reason", "x", "--by", "u-41", "--amount", "5")
+    assert late.returncode == ExitStatus.REFUSED
+    assert "run 'run/default/by-id' has ended; the override does nothing" in late.stderr
+
+
+def test_who_may_not_raise_it_is_told_how_to_be_somebody_else(
+    budgeted: Served, tmp_path: Path, tether: Command
+) -> None:
+    """Asked once: after the refusal the run is watched on, and waits until somebody who may raises it."""
+    tether("budget", "set", "user:u-6", "--cap", "5", "--by", "u-41")
+    task = ("run", "desk", "Done.", "--key", "barred", "--user", "u-6", "--limit", "max_cost_usd=0.000001")
+    with terminal(budgeted, tmp_path, *task, TETHER_ACTOR="u-6") as at:
+        at.until("n or Enter: leave it")
+        at.type("y")
+        at.until("Why (Enter: at the terminal):")
+        at.type("")
+        at.until("u-6 may not raise budgets; it takes finance")
+        at.until("set TETHER_ACTOR to your id")
+        tether("budget", "override", "barred", "--amount", "0.000001", "--by", "u-41", "--reason", "Too little.")
+        at.until("the run waits for money until")
+        tether("budget", "override", "barred", "--amount", "2", "--by", "u-41", "--reason", "Go on.")
+        assert at.ended() == ExitStatus.SUCCESS, at.shown
+    assert at.shown.count("n or Enter: leave it") == 1
+
+
+def test_runs_that_wait_for_money_are_named_among_what_waits(tether: Command) -> None:
+    """Nobody approves them; `approvals` says how they are found."""
+    parked(tether, "named", "--user", "u-7")
+    while "run waits for money" not in (said := tether("approvals").stdout):
+        assert said == "nothing waits\n"
+    assert "1 run waits for money: tether list --state waiting_budget" in said
+    tether("cancel", "named")
 
 
 def test_a_run_that_is_not_there_is_not_raised(tether: Command) -> None:

@@ -143,6 +143,33 @@ async def test_a_cap_is_set_by_those_who_may(books: Bookkeeping) -> None:
         await books.books.set_cap("anna", 1, FINANCE)
 
 
+@pytest.mark.parametrize("name", ["", " u-fin", "u\x00", "u\ud800", "u" * 201])
+async def test_nobody_is_called_so(books: Bookkeeping, name: str) -> None:
+    """Ids that no store takes, or that are documents, are refused in few words wherever somebody changes the books."""
+    await books.run("r0").draw(need=1)
+    correction = Correction(id="c-1", account="r0")
+    given = Override(id="o-1", scope="user:anna", amount=1)
+    for asked in (
+        books.books.set_cap("user:anna", 1, Actor(id=name)),
+        books.books.override(given, Actor(id=name)),
+        books.books.correct(correction, Actor(id=name)),
+    ):
+        with pytest.raises(BudgetRefused, match="can't be an id") as refused:
+            await asked
+        assert len(str(refused.value)) < 300
+
+
+async def test_a_reason_is_kept_as_far_as_anybody_reads(books: Bookkeeping) -> None:
+    """A document in its place doesn't fill the books."""
+    await books.books.set_cap("user:anna", DOLLAR, FINANCE, "why " * 250_000)
+    await books.raised("user:anna", DOLLAR, reason="why " * 250_000)
+    entries = (await books.books.statement("user:anna")).entries
+    reasons = [entry.reason for entry in entries]
+    reasons += [row.reason for row in await books.sql("SELECT reason FROM tether.overrides")]
+    assert len(reasons) == 3
+    assert all(reason.startswith("why why") and len(reason.encode()) <= 1_000 for reason in reasons)
+
+
 async def test_an_unknown_scope_is_named_with_the_nearest(books: Bookkeeping) -> None:
     """A typing error doesn't raise a cap of nobody."""
     for ask in (

@@ -1,6 +1,7 @@
 import asyncio
 import sys
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from tests.store.bookkeeping import DOLLAR, FINANCE, NAMESPACE, Bookkeeping
@@ -43,6 +44,34 @@ async def test_draws_at_once_of_scopes_in_any_order_all_come_through(books: Book
     drawn = await asyncio.gather(*(run.draw(need=1_000) for run in runs))
     assert [one.granted for one in drawn] == [1_000] * 40
     assert await books.balance("user:anna") == (0, 40_000)
+
+
+async def test_the_first_draws_of_a_month_dont_block_each_other(books: Bookkeeping) -> None:
+    """Who has to wait for a balance that another run is making holds none that this other one still needs."""
+    await books.run("r0", "agent:desk").draw(need=1_000)
+    making = await asyncpg.connect(books.url)
+    try:
+        async with making.transaction():
+            await making.execute("INSERT INTO tether.balances (scope, month) VALUES ('user:anna', '2026-11')")
+            drawing = asyncio.create_task(books.run("r1", "agent:desk", "user:anna").draw(need=1_000))
+            while not await books.sql("SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                assert not drawing.done()
+            await making.execute("SELECT FROM tether.balances WHERE scope = 'agent:desk' FOR UPDATE NOWAIT")
+    finally:
+        await making.close()
+    assert (await drawing).granted == 1_000
+    assert await books.balance("agent:desk") == (0, 2_000)
+
+
+async def test_first_draws_at_once_of_scopes_in_any_order_all_come_through(books: Bookkeeping) -> None:
+    """Runs of a new month on scopes that overlap in every way: none is given up, and all of it is held."""
+    scopes = ("agent:desk", "tenant:acme", "user:bob")
+    orders = [scopes[:2], scopes[1::-1], scopes[1:], scopes[:0:-1], scopes[::2], scopes[::-2], scopes, scopes[::-1]]
+    for month in (0, 40, 31):
+        books.passes(days=month)
+        runs = [books.run(f"m{month}-{number}", *orders[number % len(orders)]) for number in range(24)]
+        drawn = await asyncio.gather(*(run.draw(need=1_000) for run in runs))
+        assert [one.granted for one in drawn] == [1_000] * 24
 
 
 async def test_the_same_draw_at_once_counts_once(books: Bookkeeping) -> None:

@@ -81,8 +81,8 @@ async def test_a_shortage_says_what_to_do(books: Bookkeeping) -> None:
     assert drawn.shortage is not None
     assert drawn.shortage.message == (
         "user:anna has $1.00 left of $1.00 in 2026-11 ($0.00 spent, $0.00 held by runs), and the next call may cost "
-        "$1.50; its next month begins 2026-12-01 00:00 UTC. Somebody with the role finance can run `tether budget "
-        "override user:anna --amount 0.50 --reason WHY`"
+        "$1.50; it renews 2026-12-01 00:00 (UTC). Somebody with the role finance can run `tether budget override "
+        "user:anna --amount 0.50 --by ID --reason '…'`"
     )
 
 

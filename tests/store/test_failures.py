@@ -37,6 +37,16 @@ async def test_a_store_that_is_down_says_so() -> None:
     await store.close()
 
 
+async def test_an_embedded_store_that_is_down_is_started_by_its_dev(tmp_path: Path) -> None:
+    """Nobody named its address by a setting: what helps is to start `tether dev` again."""
+    socket = tmp_path / ".tether" / "store" / "socket"
+    store = Store(f"postgresql://postgres@/tether?host={socket}")
+    with pytest.raises(StoreUnavailable, match="start `tether dev` there again") as caught:
+        await store.within_transaction(_one)
+    assert "TETHER_STORE_URL" not in str(caught.value)
+    await store.close()
+
+
 async def test_a_store_that_takes_the_connection_and_says_nothing_is_given_up() -> None:
     """A server that is frozen or isn't Postgres doesn't hang its callers."""
     writers: list[asyncio.StreamWriter] = []

@@ -15,9 +15,9 @@ from tether.errors import ErrorKind
 from tether.events import EventKind, RunEvent
 from tether.ids import content_id
 from tether.limits import RunLimits
-from tether.lost import lost_attempt
+from tether.lost import lost_attempt, unsaid
 from tether.messages import CallBlock
-from tether.model_records import ModelInput, ModelResult, SummaryDue
+from tether.model_records import ModelFailure, ModelInput, ModelResult, SummaryDue
 from tether.next_actions import Action, AskStop, End, Execute, MakePlan, Reconcile, Summarise, Think, next_actions
 from tether.permits import Terms
 from tether.records import (
@@ -35,6 +35,7 @@ from tether.records import (
 from tether.start import RunInput
 from tether.state import Ending, RunState
 from tether.tool_records import ReconcileInput, ReconcileResult, ToolInput
+from tether.usage import Usage
 from tether.window import Window
 
 ModelAnswer = Literal[
@@ -46,6 +47,9 @@ ModelAnswer = Literal[
     "no plan",
     "lost",
     "failed",
+    "replied in vain",
+    "lost after a reply",
+    "cancelled",
     "stopped",
     "not stopped",
     "sum up",
@@ -76,6 +80,7 @@ class Simulation:
         self.stops = stops
         self.given = RunInput(agent=AGENT.name, task=TASK)
         self.state = RunState(started_ms=round(BEGAN.timestamp() * 1000), head=self.given.first_head, planning=planning)
+        self.state.purse.scopes = ("user:u-17",)
         self.events: list[RunEvent] = []
         self.flying: dict[str, tuple[Action, int]] = {}
         self.ms = 0
@@ -109,10 +114,16 @@ class Simulation:
             failure = lost_attempt(None, self._asked)
             self._happens("broke", scheduled=scheduled, how="lost")
             progress.model_lost(self.state, failure, self._now_ms(), MAX_ATTEMPTS)
-        elif answer == "failed":
-            failure = unanswered(ErrorKind.AUTHENTICATION).model_copy(
-                update={"cost": 9 if self._asked.reservation else 0, "spent": self._spent(active_ms)}
-            )
+        elif answer == "lost after a reply":
+            failure = self._in_vain(ErrorKind.LOST, active_ms)
+            self._happens("broke", failure, scheduled=scheduled)
+            progress.model_lost(self.state, failure, self._now_ms(), MAX_ATTEMPTS)
+        elif answer == "cancelled":
+            self._happens("broke", scheduled=scheduled, how="cancelled", message="it was cancelled")
+            unheard = unsaid(ErrorKind.CANCELLED, "it was cancelled", self._asked)
+            progress.model_failed(self.state, unheard, self._now_ms())
+        elif answer in {"failed", "replied in vain"}:
+            failure = self._in_vain(ErrorKind.TOO_LARGE, active_ms) if answer != "failed" else self._broke(active_ms)
             self._happens("broke", failure, scheduled=scheduled)
             failed = progress.not_summarised if isinstance(action, Summarise) else progress.model_failed
             failed(self.state, failure, self._now_ms())
@@ -142,6 +153,11 @@ class Simulation:
             failure = broke(call_id, kind).model_copy(update={"cost": 2})
             self._happens("broke", failure, scheduled=scheduled)
             progress.call_failed(self.state, call_id, failure, now)
+
+    def terminate(self) -> None:
+        """Somebody ends it at once: what is in flight is not waited for, and the workflow doesn't hear of it."""
+        self.ended = True
+        self._happens("run_terminated")
 
     def _answered(self, action: Action, result: ModelResult) -> None:
         match action:
@@ -176,6 +192,20 @@ class Simulation:
             case _:
                 return reply("Done.")
 
+    def _broke(self, active_ms: int) -> ModelFailure:
+        """A failure without a reply."""
+        cost = 9 if self._asked.reservation else 0
+        return unanswered(ErrorKind.AUTHENTICATION).model_copy(
+            update={"cost": cost, "spent": self._spent(active_ms), "model": self._asked.model}
+        )
+
+    def _in_vain(self, kind: ErrorKind, active_ms: int) -> ModelFailure:
+        """A failure after a reply, whose bill is known."""
+        if not self._asked.reservation:
+            return unanswered(kind).model_copy(update={"spent": self._spent(active_ms)})
+        told = {"billed": True, "cost": 8, "known": True, "usage": Usage(input=6, output=2), "model": "openai:served"}
+        return unanswered(kind).model_copy(update={**told, "spent": self._spent(active_ms)})
+
     def _summary(self, answer: ModelAnswer) -> ModelResult:
         if answer == "sum up":
             return ModelResult(summary_due=SummaryDue(input_bytes=100, max_output_tokens=10))
@@ -202,6 +232,7 @@ class Simulation:
             failed=tuple(state.lost),
             may_summarise=not state.summed,
             window=state.window,
+            model="openai:asked",
             reservation=None if asks_only else state.purse.reserve(progress.MODEL, RESERVED, "mark"),
         )
         self._asked = given

@@ -4,7 +4,7 @@ import pytest
 
 from tether.approvals import Request
 from tether.permits import Terms
-from tether.starters.cli.approvals import nothing_waits
+from tether.starters.cli.approvals import money_waits, nothing_waits
 from tether.starters.inbox import WaitingRequest
 
 
@@ -38,3 +38,16 @@ def test_a_misspelt_filter_is_told_what_there_is(role: str, tenant: str, says: s
 def test_nothing_is_nothing() -> None:
     """Where nothing waits for anybody, that is all that is said."""
     assert nothing_waits([], "team_lead", "acme") == "nothing waits"
+
+
+@pytest.mark.parametrize(
+    ("runs", "says"),
+    [
+        ([], ""),
+        (["run/default/1"], "1 run waits for money: tether list --state waiting_budget"),
+        (["run/default/1", "run/acme/2"], "2 runs wait for money: tether list --state waiting_budget"),
+    ],
+)
+def test_runs_that_wait_for_money_are_counted(runs: list[str], says: str) -> None:
+    """Nobody answers them here, so it is said where they are found."""
+    assert money_waits(runs) == says

@@ -1,5 +1,6 @@
 """How the books read on a terminal."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tether.starters.cli.ledger_lines import cap_words, standing_lines, standing
 
 DECEMBER_MS = 1_796_079_600_000
 NOON_MS = 1_795_262_400_000
+NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
 BASE = {"scope": "user:u-17", "month": "2026-11", "time_zone": "Europe/Berlin", "renews_ms": DECEMBER_MS}
 
 
@@ -97,7 +99,8 @@ def test_a_statement_marks_what_is_not_known_and_what_was_over() -> None:
                 lines=lines,
                 entries=entries,
                 corrected=-345,
-            )
+            ),
+            NOON,
         )
     )
     text = "\n".join(shown)
@@ -111,3 +114,23 @@ def test_a_statement_marks_what_is_not_known_and_what_was_over() -> None:
     told = [line.removeprefix("  2026-11-21 13:00:00  ") for line in shown[-3:]]
     assert told == ["cap $0.00  by u-40", "cap uncapped  by u-40", "cap as configured  by u-40"]
     assert "\x1b" not in text
+
+
+def test_overrides_that_have_expired_are_marked() -> None:
+    """The others add up to what may be spent; one that ends with the month has no expiry of its own."""
+    did: dict[str, Any] = {"scope": "user:u-17", "kind": "override", "by": "u-40", "at_ms": NOON_MS}
+    hour = 3_600_000
+    entries = (
+        Entry(**did, amount=1_000_000, expires_ms=NOON_MS + hour),
+        Entry(**did, amount=2_000_000, expires_ms=NOON_MS + 2 * hour),
+        Entry(**did, amount=3_000_000, expires_ms=DECEMBER_MS + hour),
+        Entry(**did, amount=4_000_000),
+    )
+    statement = Statement(standing=standing(), entries=entries)
+    told = [
+        line.partition("  by u-40")[2].strip()
+        for line in printed(statement_lines(statement, NOON + timedelta(hours=1)))[-4:]
+    ]
+    assert told == ["(expired 2026-11-21 14:00)", "(until 2026-11-21 15:00)", "", ""]
+    later = printed(statement_lines(statement, NOON + timedelta(days=300)))
+    assert "(expired 2026-11-21 15:00)" in later[-3]

@@ -191,7 +191,7 @@ calls_drawn = st.lists(
 
 def answer_model(run: Simulation, data: st.DataObject) -> None:
     """End the model call in flight in some way."""
-    failing = ["lost", "failed"]
+    failing = ["lost", "failed", "lost after a reply", "replied in vain", "cancelled"]
     match run.asks():
         case MakePlan():
             run.land_model(data.draw(st.sampled_from(["plan", "no plan", *failing])))

@@ -137,6 +137,22 @@ def test_dollars_a_million_tokens_are_counted_in_micro_dollars() -> None:
     assert ModelPrice(input_usd="1", output_usd="1", cache_write_usd="2").counted.dearest_input == 2_000_000
 
 
+def test_cache_writes_that_we_ask_for_are_paid_for() -> None:
+    """Anthropic bills them with 1.25 of the input, unless another price is stated; no rebate for reads is assumed."""
+    stated = ModelPrice(input_usd="3", output_usd="15")
+    price = Model("anthropic:claude-opus-5", price=stated).stated_price
+    assert price is not None
+    assert price.cost(Usage(input=100_000, cache_write=100_000)) == 375_000
+    assert price.cost(Usage(input=100_000, cached=100_000)) == 300_000
+    assert price.worst(100_000, 0) == 375_000
+    assert Model("openai:gpt-5", price=stated).stated_price == stated.counted
+    contract = ModelPrice(input_usd="3", output_usd="15", cache_write_usd="3")
+    assert Model("anthropic:claude-opus-5", price=contract).stated_price == contract.counted
+    fraction = Model("anthropic:m", price=ModelPrice(input_usd="0.000001", output_usd="1")).stated_price
+    assert fraction is not None
+    assert fraction.cache_write == Rate(base=2)
+
+
 @pytest.mark.parametrize("field", ["input_usd", "output_usd", "cached_usd", "cache_write_usd"])
 @pytest.mark.parametrize(
     ("written", "told"),

@@ -360,3 +360,14 @@ def test_a_lost_attempt_is_known_by_its_last_beat(
     assert (spent.attempts, spent.active_ms, len(spent.failed)) == (attempts, active_ms, failed)
     assert failure.error.kind is ErrorKind.LOST
     assert failure.billed
+
+
+def test_what_was_heard_stays_in_the_bound_where_no_input_is_reported() -> None:
+    """Without a report the next call reads the outcomes of the past turn's calls as well as all that was before."""
+    state = fresh()
+    state.measure.opened(1_000)
+    progress.thought(state, reply(call(), usage=Usage(input=0, output=10)), 1_000, 500)
+    progress.executed(state, state.calls[0], "m", "done", size=50_000)
+    before = state.measure.most + 50_000
+    progress.thought(state, reply("Done.", usage=Usage(input=0, output=10)), 2_000, 500)
+    assert state.measure.most >= before + 500

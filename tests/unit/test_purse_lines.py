@@ -98,9 +98,19 @@ def test_whose_money_is_missing_is_said() -> None:
         "  tether budget show user:u-17",
     ]
     present = datetime.fromtimestamp(NOON / 1000, tz=UTC)
-    assert "at the least of user:u-17, and" in parked_line(SCOPE, present).plain
+    assert "waits for $0.012 of user:u-17, and" in parked_line(SCOPE, present).plain
     away = SCOPE.model_copy(update={"shortage": Shortage(why="store", message="the store doesn't answer")})
     assert parked_text(away, RUN, 0).endswith("\n  tether store check")
+
+
+def test_what_a_scope_lacks_is_told_by_one_figure_and_one_command() -> None:
+    """The ledger's words have the amount that is missing and the command: nothing else is said beside them."""
+    said = "the next call may cost $0.03. Somebody can run `tether budget override user:u-17 --amount 0.03 --by ID`"
+    short = SCOPE.model_copy(update={"shortage": Shortage(scope="user:u-17", why="cap", need=30_000, message=said)})
+    present = datetime.fromtimestamp(NOON / 1000, tz=UTC)
+    assert parked_line(short, present).plain.startswith("turn 5 waits for $0.03 of user:u-17, and")
+    assert parked_text(short, RUN, 0).splitlines()[1:] == [f"  {said}"]
+    assert shown(parked_lines(short, RUN, 0)).rstrip() == parked_text(short, RUN, 0)
 
 
 def test_nothing_in_a_reason_is_obeyed_by_the_terminal() -> None:

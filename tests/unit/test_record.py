@@ -1,6 +1,6 @@
 """The record that a history is folded into: messages, heads and steps, the same that the workflow goes by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.run_parts import LIMITS, MANIFEST, TASK, beat, call, returned
-from tests.unit.simulation import Simulation
+from tests.unit.simulation import RESERVED, Simulation
 from tests.unit.test_next_actions import land_one, limits_drawn
+from tether.budget.draws import Charge
 from tether.budget.recorded import Bill
 from tether.errors import ErrorKind
 from tether.events import EventKind, RunEvent
@@ -19,7 +20,8 @@ from tether.limits import RunLimits
 from tether.messages import AssistantMessage, ToolMessage, UserMessage
 from tether.record import Record
 from tether.step import AgentStep
-from tether.steps import steps_of
+from tether.steps import CUT_OFF, cost_so_far, steps_of
+from tether.usage import Usage
 
 
 def folded(events: list[RunEvent]) -> Record:
@@ -283,10 +285,16 @@ def test_a_lost_model_call_is_recorded_with_its_last_beat() -> None:
     assert (step.error.kind, step.attempts, step.duration_ms) == (ErrorKind.LOST, 2, 70)
 
 
-def test_a_cancelled_model_call_is_no_step() -> None:
-    """A call that was cut off with its run isn't shown as one that failed or was lost."""
+def test_a_cancelled_model_call_is_a_step_where_it_may_be_billed() -> None:
+    """A call that left no word is charged at its worst case; where nothing was reserved, it isn't shown as failed."""
     events, scheduled = thinking()
-    record = folded([*events, event("broke", how="cancelled", scheduled=scheduled), event("run_cancelled")])
+    after = (event("broke", how="cancelled", scheduled=scheduled), event("run_cancelled"))
+    (step,) = steps_of(folded([*events, *after]))
+    assert (step.action, step.cost, step.model) == ("error", RESERVED, "openai:asked")
+    asked = events[-1]
+    assert isinstance(asked.data, dict)
+    free = replace(asked, data={key: value for key, value in asked.data.items() if key != "reservation"})
+    record = folded([*events[:-1], free, *after])
     assert (steps_of(record), record.status) == ((), "cancelled")
     assert record.turns[1].failures[0].error.kind is ErrorKind.CANCELLED
 
@@ -310,10 +318,10 @@ def test_an_end_without_result_is_told_in_words(kind: EventKind, status: str) ->
 
 
 def test_failure_details_that_are_no_result_dont_hide_the_record() -> None:
-    """Of a workflow that broke otherwise, the rest can still be read."""
+    """Of a workflow that broke otherwise, the rest can still be read, the model call in flight among it."""
     broken = replace(event("run_failed", message="broken"), data={"some": "thing"})
     record = folded([*two_calls("returned", "returned").events, broken])
-    assert (record.status, record.result, len(steps_of(record))) == ("failed", None, 3)
+    assert (record.status, record.result, len(steps_of(record))) == ("failed", None, 4)
 
 
 def test_a_run_that_continues_as_new_is_one_record() -> None:
@@ -339,6 +347,11 @@ def spent_by_steps(record: Record) -> int:
     return sum(step.cost + step.tool_cost for step in steps_of(record))
 
 
+def used_by_steps(record: Record) -> Usage:
+    """The tokens of all steps."""
+    return sum((step.usage for step in steps_of(record)), Usage())
+
+
 def bill_of(events: Sequence[RunEvent]) -> Bill:
     """The bill of a run by its events, each of which is taken twice."""
     bill = Bill()
@@ -346,6 +359,11 @@ def bill_of(events: Sequence[RunEvent]) -> Bill:
         bill.take(item)
         bill.take(item)
     return bill
+
+
+def timeless(charges: Iterable[Charge]) -> list[Charge]:
+    """Charges by number; when a person settled one, the events of activities don't say."""
+    return sorted((each.model_copy(update={"at_ms": 0}) for each in charges), key=lambda each: each.number)
 
 
 @settings(max_examples=150, deadline=None)
@@ -373,7 +391,58 @@ def test_workflow_and_record_always_agree(data: st.DataObject, limits: RunLimits
     assert [step.number for step in steps_of(record)] == list(range(1, run.state.steps + 1))
     assert record.result.steps == run.state.steps
     assert spent_by_steps(record) == run.state.counters.cost == record.result.cost == bill_of(run.events).total
+    assert used_by_steps(record) == run.state.counters.usage == record.result.usage
+    assert timeless(run.state.purse.untold) == timeless(bill_of(run.events).charges())
     known = content(record)
     for item in run.events:
         fold(record, item)
     assert content(record) == known == content(folded(run.events))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), limits_drawn, st.booleans(), st.booleans(), st.integers(0, 30))
+def test_a_run_that_was_terminated_costs_what_it_is_billed(
+    data: st.DataObject,
+    limits: RunLimits,
+    planning: bool,  # noqa: FBT001  drawn
+    stops: bool,  # noqa: FBT001  drawn
+    moments: int,
+) -> None:
+    """Whenever a run is terminated, its steps cost together what the ledger is told: what was in flight included."""
+    run = Simulation(limits, planning=planning, stops=stops)
+    run.begin()
+    for moment in range(moments):
+        if run.ended:
+            return
+        if moment % 2:
+            run.begin()
+        elif run.flying:
+            land_one(run, data)
+    if not run.ended:
+        run.terminate()
+    record = folded(run.events)
+    assert spent_by_steps(record) == cost_so_far(record) == bill_of(run.events).total
+
+
+@pytest.mark.parametrize("planning", [False, True])
+def test_a_model_call_that_was_cut_off_is_a_step(planning: bool) -> None:  # noqa: FBT001  a case
+    """A model call in flight as its run was terminated has a line, at its worst case, and says so."""
+    run = Simulation(LIMITS, planning=planning)
+    run.begin()
+    run.land_model("lost")
+    run.begin()
+    running = folded(run.events)
+    run.terminate()
+    (step,) = steps_of(folded(run.events))
+    assert steps_of(running) == ()
+    assert (step.action, step.turn, step.attempts, step.cost) == ("error", int(not planning), 2, 2 * RESERVED)
+    assert step.error is not None
+    assert step.error.message == CUT_OFF
+
+
+def test_a_tool_call_that_was_cut_off_costs_what_was_reserved() -> None:
+    """A call in flight as its run was terminated has a line with its worst case; one that had ended, its own."""
+    run = two_calls("returned")
+    run.terminate()
+    record = folded(run.events)
+    assert [step.tool_cost for step in steps_of(record)[1:]] == [3, RESERVED]

@@ -149,6 +149,13 @@ def given(task: str = TASK, **fields: Any) -> RunInput:
         (given(context=RunContext(metadata={"a": "x" * 20_000})), ErrorKind.TOO_LARGE, "the metadata is 19 KiB"),
         (given("half \ud800"), ErrorKind.CONFIGURATION, "can't be written as JSON"),
         (given(context=RunContext(user="\ud800")), ErrorKind.CONFIGURATION, "can't be written as JSON"),
+        (given(context=RunContext(user="a\nb")), ErrorKind.CONFIGURATION, "the user 'a\\nb' can't be used"),
+        (given(context=RunContext(tenant="a/b")), ErrorKind.CONFIGURATION, "the tenant 'a/b' can't be used"),
+        (
+            given(context=RunContext(user="x" * 1_300)),
+            ErrorKind.CONFIGURATION,
+            "are 1305 bytes as a scope, 1300 at most",
+        ),
     ],
 )
 def test_a_run_that_would_wedge_is_not_started(start: RunInput, kind: ErrorKind, told: str) -> None:

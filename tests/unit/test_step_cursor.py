@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tether.budget.reservation import Reservation
 from tether.errors import ErrorKind, RunError
 from tether.events import EventKind, RunEvent
 from tether.ids import content_id
@@ -30,7 +31,7 @@ class History:
         self.events.append(RunEvent(kind, number, "r", datetime(2026, 1, 1, tzinfo=UTC), data=content, **more))
         return number
 
-    def asks(self, turn: int, composed: tuple[CallOutcome, ...] = (), name: str = THINK) -> int:
+    def asks(self, turn: int, composed: tuple[CallOutcome, ...] = (), name: str = THINK, reserved: int = 0) -> int:
         """A model call is scheduled; the number of that event."""
         reference = TranscriptRef(turns=max(0, turn - 1), head="")
         given = ModelInput(
@@ -41,6 +42,7 @@ class History:
             composed=composed,
             max_output_tokens=1,
             active_ms=1,
+            reservation=Reservation(number=turn + 1, mark="m", amount=reserved) if reserved else None,
         )
         return self.add("scheduled", given, name=name)
 
@@ -158,3 +160,18 @@ def test_every_event_may_come_twice() -> None:
     cursor = StepCursor()
     twice = [step.number for event in history.events * 2 for step in cursor.take(event)]
     assert twice == [1]
+
+
+def test_a_model_call_that_was_cut_off_is_the_last_step() -> None:
+    """Of a run that was terminated while the model answered, whoever watches it gets the same lines as its record."""
+    for name, turn in ((PLAN, 0), (THINK, 1), (THINK, 2)):
+        run = History()
+        if turn > 1:
+            run.answers(run.asks(1), 1, "c1")
+            run.returns(run.calls(1, "c1"))
+        run.asks(turn, name=name, reserved=5)
+        run.add("run_terminated")
+        cursor = StepCursor()
+        given = [step for event in run.events for step in (*cursor.take(event), *cursor.take(event))]
+        assert given == list(steps_of(cursor.record))
+        assert (given[-1].action, given[-1].turn, given[-1].cost) == ("error", turn, 5)

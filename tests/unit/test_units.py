@@ -84,9 +84,9 @@ def test_limits_are_recorded_in_whole_units() -> None:
 def test_a_runs_own_limits_lie_over_the_agents() -> None:
     """What a run says holds for it; what it leaves out is the agent's."""
     base = RunLimits.of(Limits(max_steps=5, max_cost_usd="1"))
-    changes = LimitOverrides(max_steps=7, timeout=2, max_cost_usd="0").recorded()
+    changes = LimitOverrides(max_steps=7, timeout=2, max_cost_usd="0.50").recorded()
     changed = base.changed(changes)
-    assert (changed.max_steps, changed.timeout_ms, changed.max_cost) == (7, 2_000, 0)
+    assert (changed.max_steps, changed.timeout_ms, changed.max_cost) == (7, 2_000, 500_000)
     assert changed.max_tokens_per_step == base.max_tokens_per_step
     assert base.changed(None) == base.changed(LimitChanges()) == base
 
@@ -103,6 +103,9 @@ def test_a_runs_own_limits_lie_over_the_agents() -> None:
         {"timeout": float("inf")},
         {"max_cost_usd": 0.5},
         {"max_cost_usd": "-1"},
+        {"max_cost_usd": "0"},
+        {"max_cost_usd": 0},
+        {"budget_wait": "1h"},
         {"max_tool_calls": -1},
         {"max_step": 5},
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -52,11 +53,15 @@ async def test_a_run_without_money_waits_and_goes_on_when_its_cap_is_raised(teth
     assert (view.doing, view.parked.what, view.parked.limit, view.cost) == ("waiting_budget", "turn 1", 1_000, 0)
     assert view.parked.need > view.parked.least > 1_000
     assert tether.wire.requests == []
+    taken = await handle.override("0.0001", by=LEAD, reason="Go on.", id="first")
+    assert await handle.override("0.0001", by=LEAD, reason="Go on.", id="first") == taken
+    with pytest.raises(BudgetRefused, match="has been used for another override"):
+        await handle.override("5", by=LEAD, id="first")
     taken = await handle.override("0.50", by=LEAD, reason="Go on.")
     assert (taken.amount, taken.by.id, taken.reason) == (500_000, "u-40", "Go on.")
     result = await handle.result()
     assert (result.outcome, result.answer) == ("completed", "Paid.")
-    assert [each.id for each in result.overrides] == [taken.id]
+    assert [each.id for each in result.overrides] == ["first", taken.id]
     assert 0 < result.cost < 501_000
 
 
@@ -80,7 +85,7 @@ async def test_nobody_raises_it_in_time(tether: Tether) -> None:
 
 async def test_a_wait_of_nothing_ends_at_once(tether: Tether) -> None:
     """A run that may not wait ends as soon as it has no money."""
-    result = await tether.run(desk(limits={"max_cost_usd": "0", "budget_wait": 0}), "Spend")
+    result = await tether.run(desk(limits={"max_cost_usd": "0.000001", "budget_wait": 0}), "Spend")
     assert (result.outcome, tether.wire.requests) == ("budget", [])
 
 
@@ -113,6 +118,7 @@ async def test_an_override_by_signal_counts_too(tether: Tether) -> None:
         ({"expires_ms": 1}, "has expired already"),
         ({"id": ""}, "id: string should have at least 1 character"),
         ({"id": "x" * 300}, "over 200 bytes"),
+        ({"by": {"id": "x" * 1_000_000}}, "`by.id` is over 200 bytes"),
     ],
 )
 async def test_an_override_that_cant_be_is_refused(tether: Tether, given: dict[str, Any], why: str) -> None:
@@ -146,31 +152,45 @@ async def test_a_run_without_a_cap_has_none_to_raise(tether: Tether) -> None:
 
 
 async def test_tools_that_cost_something_pass_the_same_gate(tether: Tether) -> None:
-    """A call whose declared cost isn't there waits; a free sibling goes on; what it really cost is charged."""
+    """A call whose declared cost isn't there waits until its sibling has given back what it did not use."""
     made: list[str] = []
+    may_end = threading.Event()
 
     @tool(effect="read", cost_usd="0.05", retries=1, actual_cost_usd=lambda found: f"0.0{len(found) - 5}")
-    async def search(query: str) -> str:
+    def search(query: str) -> str:
         """Search."""
         made.append(query)
+        may_end.wait(20)
         return f"found {query}"
 
-    tether.script(
-        calls_many(("search", {"query": "a"}), ("look_up", {"order_id": "1"}), ("search", {"query": "b"})),
-        says("Done."),
-    )
+    asked = calls_many(("search", {"query": "a"}), ("look_up", {"order_id": "1"}), ("search", {"query": "b"}))
+    tether.script(asked, says("Done."))
     handle = await tether.start(desk(search, look_up, limits={"max_cost_usd": "0.08"}), "Search")
     view = await parked(handle)
     assert view.parked
-    assert (view.parked.what, view.parked.need) == ("c3 (search)", 50_000)
-    view = await until(handle, lambda view: [call.status for call in view.calls] == ["settled", "settled", "ready"])
+    assert (view.parked.what, view.parked.need, view.parked.in_flight) == ("c3 (search)", 50_000, 50_000)
+    assert "keeps $0.05 for calls in flight, of its $0.08" in view.parked.in_words
+    await until(handle, lambda view: view.calls[1].status == "settled")
     assert made == ["a"]
-    await handle.override("0.10", by=LEAD)
+    may_end.set()
     result = await handle.result()
     assert (result.outcome, made) == ("completed", ["a", "b"])
     steps = [step async for step in handle.steps()]
     assert [step.tool_cost for step in steps if step.tool] == [20_000, 0, 20_000]
     assert result.cost == sum(step.cost + step.tool_cost for step in steps)
+
+
+async def test_an_override_that_is_too_small_puts_no_deadline_off(tether: Tether) -> None:
+    """However often a cap is raised by too little, the first wait's deadline holds."""
+    limits = {"max_cost_usd": "0.001", "budget_wait": 2}
+    handle = await tether.start(desk(limits=limits), "Spend")
+    first = await parked(handle)
+    await handle.override("0.000001", by=LEAD)
+    then = await until(handle, lambda view: view.parked is not None and view.parked.limit == 1_001)
+    assert first.parked
+    assert then.parked
+    assert first.parked.deadline_ms == then.parked.deadline_ms
+    assert (await handle.result()).outcome == "budget"
 
 
 async def test_a_parked_run_survives_its_worker(tether: Tether) -> None:

@@ -12,12 +12,14 @@ from pydantic import SecretStr
 
 from tests.store.conftest import embedded, url  # noqa: F401  fixtures
 from tests.workflows.desk import agent, look_up
+from tests.workflows.test_seams import reset
 from tether import Actor, Agent, App, Limits, Model, ModelPrice, tool
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.budget.accounts import Override
 from tether.budget.config import Budgets, Defaults
 from tether.policy.rules import ALLOW_ALL
+from tether.result import RunResult
 from tether.starters.client import AgentClient, RunHandle
 from tether.starters.overriding import wake
 from tether.testing.harness import Tether
@@ -223,7 +225,7 @@ async def test_a_run_that_waits_for_a_person_gives_back_what_it_drew_ahead(
     spending: Spending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Money that a run keeps for later calls isn't kept from others while it waits for days."""
-    monkeypatch.setattr("tether.workflows.funds.KEPT_WHILE_WAITING", timedelta(milliseconds=100))
+    monkeypatch.setattr("tether.workflows.account.IDLE", timedelta(milliseconds=100))
 
     @tool(effect="read", requires_approval=True)
     async def peek() -> str:
@@ -237,6 +239,43 @@ async def test_a_run_that_waits_for_a_person_gives_back_what_it_drew_ahead(
         while (await spending.spent("user:u-17")) != (300, 0):
             await asyncio.sleep(0.05)
     await handle.approve("c1", by=LEAD)
+    result = await handle.result()
+    assert result.outcome == "completed"
+    assert await spending.spent("user:u-17") == (result.cost, 0)
+
+
+async def test_a_reset_run_spends_nothing_that_it_does_not_hold(spending: Spending) -> None:
+    """What was granted before a reset may be somebody else's now: the run asks anew before it spends anything."""
+    tether = spending.tether
+    tether.script(says("Old."), says("New."))
+    handle = await spending.start(desk(look_up))
+    await handle.result()
+    await spending.books.set_cap("user:u-17", 300, LEAD, "All is spent.")
+    await reset(tether, handle.id)
+    view = await parked(handle)
+    assert view.parked
+    assert len(tether.wire.requests) == 1
+    waiting = await spending.books.set_cap("user:u-17", 1_000_000, LEAD, "Go on.")
+    await wake(tether.client, waiting)
+    temporal = tether.client.get_workflow_handle(handle.id, result_type=RunResult)
+    async with asyncio.timeout(20):
+        assert (await temporal.result()).answer == "New."
+    assert await spending.spent("user:u-17") == (600, 0)
+    (account,) = await spending.books.open_accounts("default", 0)  # its record is asked for what was given up
+    assert account.run == handle.id
+
+
+async def test_a_sibling_that_gives_back_lets_a_waiting_call_go_on(spending: Spending) -> None:
+    """A call that waits for money of a scope goes on by what a call of its own turn did not use."""
+
+    @tool(effect="read", cost_usd="0.05", retries=1, actual_cost_usd=lambda found: "0.000001" if found else "0")
+    async def search(query: str) -> str:
+        """Search."""
+        return query
+
+    spending.tether.script(calls_many(("search", {"query": "a"}), ("search", {"query": "b"})), says("Done."))
+    mean = budgets(defaults=Defaults(user="0.08", team="refuse", tenant="10.00", agent="uncapped"))
+    handle = await spending.start(desk(search, limits=Limits(budget_wait=20)), by_budgets=mean)
     result = await handle.result()
     assert result.outcome == "completed"
     assert await spending.spent("user:u-17") == (result.cost, 0)

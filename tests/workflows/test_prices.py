@@ -30,7 +30,7 @@ async def test_a_model_without_a_price_is_refused(tether: Tether, caplog: pytest
     ("model", "cost"),
     [
         (Model("anthropic:claude-sonnet-4-5"), 400 * 3 + 100 * 15 + 120 + 750),
-        (Model("anthropic:nobody-knows", price=ModelPrice(input_usd="2", output_usd="7")), 1_000 * 2 + 100 * 7),
+        (Model("anthropic:nobody-knows", price=ModelPrice(input_usd="2", output_usd="7")), 800 * 2 + 250 * 2 + 100 * 7),
         (Model("anthropic:claude-sonnet-4-5", price=ModelPrice(input_usd="0", output_usd="0.000001")), 1),
         (Model("anthropic:nobody-knows", local=True), 0),
     ],

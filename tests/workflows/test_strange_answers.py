@@ -108,6 +108,18 @@ async def test_an_id_with_white_space_is_nobody_else(tether: Tether) -> None:
     await run.cancel()
 
 
+async def test_a_long_answer_fills_no_memo(tether: Tether) -> None:
+    """What somebody says at length stays in the history; the memo, which has to stay small, does not grow by it."""
+    tether.script(calls("refund", order_id="1", cents=500), says("Never mind."))
+    run = await start(tether, approvers="anybody")
+    await waiting(run)
+    by = Actor(id="ü" * 100, roles=("r" * 1_000,) * 5, proof="p" * 5_000)
+    await run.deny("c1", by=by, message="m" * 10_000)
+    assert (await run.result()).effects == EffectCounts(not_done=1)
+    described = await run.describe()
+    assert len(json.dumps(await described.memo())) < 2_000
+
+
 async def test_what_people_say_fits_together(tether: Tether) -> None:
     """One result that is too large is refused; as many as a turn can have, each as large as may be, fit."""
     count = 64

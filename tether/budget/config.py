@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from tether.actors import Actor
-from tether.budget.amount import Amount, read_amount
+from tether.budget.amount import Amount, read_amount, read_cap
 from tether.budget.months import DEFAULT_ZONE, zone_named
 from tether.budget.override import Override, OverrideRefused, OverrideTerms, check_override
 from tether.budget.scope import Scope, ScopeKind
@@ -52,7 +52,7 @@ def _limit(written: Any) -> Any:
         return written
     if isinstance(written, str) and not any(character.isdigit() for character in written):
         raise ValueError(f"{written!r} is no cap; write dollars like '50.00', or one of {', '.join(WORDS)}")
-    read_amount(given(written))
+    read_cap(given(written))
     return str(written)
 
 
@@ -255,10 +255,10 @@ class Budgets(Declared):
         """
         terms = self.override_terms(actor.tenant)
         if terms is None:
-            return "nobody may raise a cap here: the budgets have no `overrides:` that say who may"
+            return "nobody may set or raise a cap here: the budgets have no `overrides:` that say who may"
         asked = Override(id="asked", amount=max(1, amount), by=actor)
         try:
-            check_override(asked, terms, tenant=actor.tenant, now_ms=0)
+            check_override(asked, terms, tenant=actor.tenant, now_ms=0, doing="raise budgets" if amount else "set caps")
         except OverrideRefused as refused:
             return str(refused)
         return None
@@ -283,4 +283,4 @@ def limit_of(written: str) -> Limit:
     for word in WORDS:
         if written == word:
             return word
-    return read_amount(written)
+    return read_cap(written)

@@ -110,12 +110,21 @@ def read_override(given: Any) -> Override:
         raise OverrideRefused(
             "invalid_override", f"the override can't be read: {problems} (amounts are whole micro-dollars)"
         ) from None
-    if len(override.id.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
-        raise OverrideRefused("invalid_override", f"the override's own id is over {MAX_ID_BYTES} bytes")
+    by = override.by
+    named = {
+        "the override's own id": override.id,
+        "`by.id`": by.id if by else "",
+        "`by.tenant`": by.tenant if by else "",
+    }
+    for what, name in named.items():
+        if len(name.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+            raise OverrideRefused("invalid_override", f"{what} is over {MAX_ID_BYTES} bytes")
     return override
 
 
-def check_override(override: Override, terms: OverrideTerms, *, tenant: str | None, now_ms: int) -> Actor:
+def check_override(
+    override: Override, terms: OverrideTerms, *, tenant: str | None, now_ms: int, doing: str = "raise budgets"
+) -> Actor:
     """Who may override, and does.
 
     Args:
@@ -123,6 +132,7 @@ def check_override(override: Override, terms: OverrideTerms, *, tenant: str | No
         terms: Who may.
         tenant: The tenant whose people may; None for a scope that isn't one tenant's.
         now_ms: The present, in milliseconds since the epoch.
+        doing: What it is that they may not, in words.
 
     Raises:
         OverrideRefused: They may not, or it is too late, or too much.
@@ -134,7 +144,7 @@ def check_override(override: Override, terms: OverrideTerms, *, tenant: str | No
     if by.channel == "worker" or (tenant is not None and by.tenant != tenant):
         raise OverrideRefused("unauthorised", f"{one_line(by.id, 60)} is not of tenant {tenant!r}")
     if terms.roles and by.id not in terms.people:
-        raise OverrideRefused("unauthorised", f"{one_line(by.id, 60)} may not raise budgets{wanted}")
+        raise OverrideRefused("unauthorised", f"{one_line(by.id, 60)} may not {doing}{wanted}")
     if override.expires_ms is not None and override.expires_ms <= now_ms:
         raise OverrideRefused("expired", "the override has expired already; say a later time, or none")
     if terms.most is not None and override.amount > terms.most:
@@ -142,6 +152,11 @@ def check_override(override: Override, terms: OverrideTerms, *, tenant: str | No
             "too_much", f"{dollars(override.amount)} is more than one override may add ({dollars(terms.most)})"
         )
     return by.model_copy(update={"roles": (), "proof": ""})
+
+
+def used_for_another(known: Overridden) -> str:
+    """What is said to whoever names an override by an id that another one has."""
+    return f"the id {known.id!r} has been used for another override, of {dollars(known.amount)}"
 
 
 def overridden(override: Override, by: Actor, now_ms: int) -> Overridden:

@@ -29,6 +29,7 @@ class Parked(Value):
         least: What it takes to go on: the same with the shortest useful reply.
         limit: The run's own cap, where that is what it met; None where a scope has nothing left.
         spent: By the run.
+        in_flight: What it keeps for calls in flight.
         shortage: What the ledger said, where a scope has nothing left.
         since_ms: Since when, in milliseconds since the epoch.
         deadline_ms: When it ends with what it has.
@@ -39,6 +40,7 @@ class Parked(Value):
     least: int
     limit: int | None = None
     spent: int = 0
+    in_flight: int = 0
     shortage: Shortage | None = None
     since_ms: int
     deadline_ms: int
@@ -48,10 +50,20 @@ class Parked(Value):
         """Why it waits, in a sentence."""
         if self.shortage:
             return self.shortage.message
-        return (
-            f"{self.what} may cost {dollars(self.least)} at the least, and the run has spent {dollars(self.spent)} of "
-            f"its {dollars(self.limit or 0)}"
-        )
+        kept = f" and keeps {dollars(self.in_flight)} for calls in flight," if self.in_flight else ""
+        spent = f"the run has spent {dollars(self.spent)}{kept} of its {dollars(self.limit or 0)}"
+        return f"{self.what} may cost {dollars(self.least)} at the least, and {spent}"
+
+    @property
+    def wants(self) -> int:
+        """What it waits for: of a scope what the ledger was asked for, which its words say too."""
+        asked = self.shortage.need if self.shortage else 0
+        return asked or self.least
+
+    @property
+    def missing(self) -> int:
+        """What the run's own cap lacks for all that the call may cost; 0 where it is a scope that has nothing left."""
+        return 0 if self.limit is None else max(1, self.need + self.spent + self.in_flight - self.limit)
 
     @property
     def where(self) -> str:
@@ -89,6 +101,8 @@ class Purse(BaseModel):
         untold: Charges that the ledger hasn't heard of.
         reservations: How many were made so far.
         draws: How many there were so far.
+        reset: Whether the run was reset: what was given up then only its record knows.
+        waited: The last wait for money, until the call that it was for has some.
         left: What was left in the tightest scope after the last draw; None where no scope has a cap.
         raised: Overrides of scopes without which the ledger would not have granted the last draw.
     """
@@ -101,6 +115,8 @@ class Purse(BaseModel):
     untold: list[Charge] = Field(default_factory=list)
     reservations: int = 0
     draws: int = 0
+    reset: bool = False
+    waited: Parked | None = None
     left: int | None = None
     raised: tuple[str, ...] = ()
 
@@ -166,6 +182,15 @@ class Purse(BaseModel):
         reservation = self.reserved.pop(key, None)
         if reservation and self.scopes:
             self.allowance += reservation.amount
+
+    @property
+    def stands(self) -> tuple[int, int]:
+        """By this one sees whether what the ledger was told has changed."""
+        return self.in_flight, len(self.untold)
+
+    def was_reset(self) -> None:
+        """The run goes on from an earlier state of it: what was granted before may be another's by now."""
+        self.reset, self.allowance = True, 0
 
     def drawing(self) -> tuple[Charge, ...]:
         """A draw begins: the ledger is told everything, and sets anew what the run may spend."""

@@ -28,7 +28,7 @@ class Claim(Value):
         kind: Of call.
         turn: Its turn.
         call: Our id of a tool call.
-        name: The model or tool; of a lost model call, nothing.
+        name: The tool, or the model that was asked; the one that served, where that is known.
         reservation: What was kept for it.
         amount: What it cost; None while nobody knows.
         known: Whether that is what was reported.
@@ -100,7 +100,7 @@ class Bill:
         if event.name in _KINDS:
             asked = ModelInput.model_validate(event.data)
             if asked.reservation:
-                self._begun(event, _KINDS[event.name], asked.turn, asked.reservation)
+                self._begun(event, _KINDS[event.name], asked.turn, asked.reservation, name=asked.model)
                 self.open[key] = asked.reservation.number
         elif event.name == RECONCILE:
             self._searched(key, ReconcileInput.model_validate(event.data).call)
@@ -111,7 +111,7 @@ class Bill:
 
     def _called(self, event: RunEvent, call: ToolInput) -> None:
         if call.reservation:
-            self._begun(event, "tool", call.turn, call.reservation, call.call)
+            self._begun(event, "tool", call.turn, call.reservation, name=event.name, call=call.call)
             self._again(call.reservation.number)
             self.open[event.run_id, event.id] = call.reservation.number
 
@@ -123,8 +123,9 @@ class Bill:
         if call.reservation and call.reservation.number in self.claims:
             self.open[key] = call.reservation.number
 
-    def _begun(self, event: RunEvent, kind: ChargeKind, turn: int, reservation: Reservation, call: str = "") -> None:
-        name = event.name if call else ""
+    def _begun(
+        self, event: RunEvent, kind: ChargeKind, turn: int, reservation: Reservation, *, name: str, call: str = ""
+    ) -> None:
         self.claims.setdefault(
             reservation.number,
             Claim(kind=kind, turn=turn, call=call, name=name, reservation=reservation, at_ms=_ms(event)),
@@ -142,10 +143,8 @@ def _of_model(event: RunEvent) -> dict[str, object]:
         if result is None:  # somebody completed it by hand
             return {"amount": None}
         return {"amount": result.cost, "name": result.model, "known": not result.estimated}
-    if event.how == "cancelled" and event.data is None:
-        return {"amount": 0}  # it had not begun
     if event.how == "failed" and (failure := _read(ModelFailure, event.data)):
-        return {"amount": failure.cost, "known": not failure.billed}
+        return {"amount": failure.cost, "name": failure.model, "known": failure.known}
     return {"amount": None}
 
 
@@ -157,7 +156,7 @@ def _of_call(event: RunEvent, claim: Claim) -> dict[str, object]:
         if found and found.verdict == "unknown":
             return {"amount": claim.amount, "known": False}
         result = found or _read(ToolResult, event.data)
-        return {"amount": result.cost} if result else {"amount": None}
+        return {"amount": result.cost, "known": True} if result else {"amount": None}
     failure = _read(ToolFailure, event.data) if event.how == "failed" else None
     if failure is None:
         return {"amount": claim.amount}

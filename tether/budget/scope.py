@@ -6,13 +6,15 @@ import re
 from typing import Literal, get_args
 
 from tether.context import DEFAULT_TENANT
+from tether.text import one_line, utf8_size
 from tether.value import Value
 
 ScopeKind = Literal["user", "team", "tenant", "agent"]
 KINDS: tuple[ScopeKind, ...] = get_args(ScopeKind)
 
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-MAX_SCOPE_BYTES = 300
+MAX_SCOPE_BYTES = 1_300
+"""Room for the longest tenant and user that a client takes; an index of Postgres has room for twice that."""
 
 
 class Scope(Value):
@@ -40,10 +42,7 @@ class Scope(Value):
             ValueError: It is none; says how one is written.
         """
         kind, _, name = written.partition(":")
-        usable = (
-            name and name == name.strip() and not _UNUSABLE.search(name) and len(written.encode()) <= MAX_SCOPE_BYTES
-        )
-        if kind not in KINDS or not usable:
+        if kind not in KINDS or not is_name(name) or utf8_size(written) > MAX_SCOPE_BYTES:
             kinds = ", ".join(f"{kind}:…" for kind in KINDS)
             raise ValueError(f"{written!r} is no scope; write one of {kinds}, as in user:u-17 or tenant:acme")
         if kind in {"user", "team"} and "/" in name:
@@ -54,6 +53,34 @@ class Scope(Value):
                 )
             return cls(kind=kind, name=name, tenant=tenant)
         return cls(kind=kind, name=name)
+
+
+def is_name(written: str) -> bool:
+    """Whether a text may name somebody: something without control characters or white space at its ends."""
+    return bool(written) and written == written.strip() and not _UNUSABLE.search(written)
+
+
+def unscopable(user: str, tenant: str) -> str | None:
+    """Why nothing can be spent on account of somebody, None where it can.
+
+    What passes has a scope that is read as it was written, and that nobody else has.
+
+    Args:
+        user: Who asks for a run.
+        tenant: Of the user.
+    """
+    for what, name in (("tenant", tenant), ("user", user)):
+        if not is_name(name):
+            return (
+                f"the {what} {one_line(repr(name), 80)} can't be used: give an id without control characters or white "
+                "space at the ends"
+            )
+    if "/" in tenant:
+        return f"the tenant {one_line(repr(tenant), 80)} can't be used: its slash would make it somebody of another"
+    written = Scope(kind="user", name=user, tenant=tenant)
+    if (size := utf8_size(str(written))) > MAX_SCOPE_BYTES:
+        return f"tenant and user are {size} bytes as a scope, {MAX_SCOPE_BYTES} at most; give ids, not documents"
+    return None
 
 
 def scopes_of(user: str, tenant: str, agent: str, team: str = "") -> tuple[Scope, ...]:

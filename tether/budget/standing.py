@@ -113,6 +113,7 @@ class Entry(Value):
         by: Who.
         reason: Why.
         run: The run that was corrected.
+        expires_ms: From when on an override counts no more, in milliseconds since the epoch; None for the month's end.
         at_ms: When, in milliseconds since the epoch.
     """
 
@@ -124,6 +125,7 @@ class Entry(Value):
     by: str = ""
     reason: str = ""
     run: str = ""
+    expires_ms: int | None = None
     at_ms: int
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tether.money import MAX_MICROS
+
 CALLS_AHEAD = 20
 """A run asks for the worst case of so many calls: it then comes back once in at least so many."""
 SHARE = 16
@@ -9,8 +11,8 @@ SHARE = 16
 
 
 def spare_for(need: int) -> int:
-    """What a run asks for beyond its need."""
-    return need * (CALLS_AHEAD - 1)
+    """What a run asks for beyond its need; both together are an amount that a ledger holds."""
+    return min(need * (CALLS_AHEAD - 1), max(0, MAX_MICROS - need))
 
 
 def tranche(need: int, spare: int, left: int, *, others_wait: bool) -> int | None:

@@ -1,0 +1,1 @@
+"""Many runs on one cap, whose workers die: what was really served never passes it."""
