@@ -282,8 +282,11 @@ class AgentRun:
 
     def _continue_as_new_if_due(self) -> None:
         if self._pinned and self._may_continue_as_new():
+            self._show()
             self._people.carry()
+            self._funds.parking.leave()
             self._renewal.continue_as_new(self._given, self._state, self._pinned.limits)
+            self._funds.parking.stay()
 
     def _ended(self) -> RunResult:
         assert self._state.ending  # noqa: S101  `_proceed` returns once there is one

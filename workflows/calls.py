@@ -52,6 +52,8 @@ GRACE = timedelta(seconds=5)
 
 DRAW_TIMEOUT = timedelta(seconds=15)
 """The ledger itself gives up sooner; where the worker died, so long passes until another asks."""
+LONGEST_ASKING_PAUSE = timedelta(seconds=10)
+"""Of a run that waits for money, where the worker that asked has died; else the activity itself says when."""
 SETTLE_WITHIN = timedelta(seconds=30)
 """A run that has ended waits no longer for the ledger to hear of it."""
 
@@ -172,6 +174,7 @@ def await_funds(given: Draw, parked: Parked) -> ActivityHandle[Drawn]:
         LedgerActivities.await_funds,
         given,
         start_to_close_timeout=DRAW_TIMEOUT,
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_ASKING_PAUSE),
         summary=one_line(f"{parked.what} waits for {dollars(given.need)} of {parked.where}"),
     )
 

@@ -123,12 +123,15 @@ class Funds:
                 self._park(what, worst, least, cap=self.raising.cap)
                 return None
             wanted = worst if left is None else min(worst, left)
+            waited = self._purse.waited is not None and self._purse.waited.what == what
+            if waited and self._purse.allowance >= least:
+                wanted = min(wanted, self._purse.allowance)  # it was granted for this: asked for more, it may be lost
             short = self._purse.allowance < wanted or len(self._purse.untold) >= MAX_UNTOLD
             if self._purse.scopes and short:
                 amount = await self._drawn(what, wanted, least)
             else:
                 amount = wanted
-            if amount is not None and self._purse.waited and self._purse.waited.what == what:
+            if amount is not None and waited:
                 self._purse.waited = None
             return amount
 

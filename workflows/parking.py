@@ -75,6 +75,14 @@ class Parking:
         self._cancel()
         self._stir()
 
+    def leave(self) -> None:
+        """The next run of the chain waits on: after the command that begins it, this one may give no other."""
+        self._over = True
+
+    def stay(self) -> None:
+        """What is carried over was too large for a next run."""
+        self._over = False
+
     def stop(self) -> None:
         """The run ends: nothing is waited for any more."""
         self._over = True

@@ -13,10 +13,12 @@ from tether.budget.draws import Shortage
 from tether.budget.override import Overridden
 from tether.budget.purse import Funding, Parked
 from tether.budget.standing import Standing
+from tether.errors import InvalidRun
 from tether.record import Record
 from tether.starters.cli.budget_inputs import refuse_tenant, scope_looked_at
 from tether.starters.cli.inputs import UsageFailed
 from tether.starters.cli.override import ends_with_month, raised_words
+from tether.starters.request import request
 from tether.starters.status import view_of
 from tether.view import RunView
 
@@ -91,3 +93,16 @@ def test_who_names_a_run_is_told_how_it_is_shown() -> None:
         scope_looked_at("ticket-77")
     with pytest.raises(UsageFailed, match="is no scope; write one of"):
         scope_looked_at("usr:u-17")
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"max_cost_usd": "0"}, "max_cost_usd: a run that may spend 0 could do nothing at all"),
+        ({"budget_wait": "1h"}, "budget_wait: '1h' is no number of seconds; write an hour as 3600"),
+    ],
+)
+def test_limits_of_a_run_are_refused_in_our_words(limits: dict[str, str], says: str) -> None:
+    """What is wrong and what to write, with no word of the library that found it."""
+    with pytest.raises(InvalidRun, match=f"^the limits can't be used: {says}"):
+        request("desk", "Go", key="1", limits=limits)

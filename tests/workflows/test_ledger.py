@@ -18,6 +18,7 @@ from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.budget.accounts import Override
 from tether.budget.config import Budgets, Defaults
+from tether.budget.override import LOOK_AGAIN
 from tether.policy.rules import ALLOW_ALL
 from tether.result import RunResult
 from tether.starters.client import AgentClient, RunHandle
@@ -58,12 +59,18 @@ class Spending:
         self._store = store
 
     async def start(
-        self, served: Agent, *, by_budgets: Budgets | None = None, user: str = "u-17", **request: Any
-    ) -> Any:
+        self,
+        served: Agent,
+        *,
+        by_budgets: Budgets | None = None,
+        user: str = "u-17",
+        settings: dict[str, Any] | None = None,
+        **request: Any,
+    ) -> RunHandle[Any]:
         """Start a run of an agent, with a worker of its own."""
         app = App(agents=[served], policy=ALLOW_ALL, budgets=by_budgets or budgets())
-        settings = await self.tether.serve(app, store_url=SecretStr(self._store))
-        starter = AgentClient(self.tether.client, settings=settings)
+        served_by = await self.tether.serve(app, store_url=SecretStr(self._store), **(settings or {}))
+        starter = AgentClient(self.tether.client, settings=served_by)
         return await starter.start(served, "Spend", user=user, **request)
 
     async def spent(self, scope: str) -> tuple[int, int]:
@@ -279,3 +286,23 @@ async def test_a_sibling_that_gives_back_lets_a_waiting_call_go_on(spending: Spe
     result = await handle.result()
     assert result.outcome == "completed"
     assert await spending.spent("user:u-17") == (result.cost, 0)
+
+
+async def test_a_run_that_waits_continues_as_new_while_it_is_woken(spending: Spending) -> None:
+    """However often it is told to look again, a run that waits goes on into the next run of its chain, and says so."""
+    tether = spending.tether
+    tether.script(says("Done."))
+    mean = budgets(defaults=Defaults(user="0.001", team="refuse", tenant="10.00", agent="uncapped"))
+    handle = await spending.start(desk(look_up), by_budgets=mean, settings={"continue_after": 60})
+    await parked(handle)
+    first = (await handle.describe()).run_id
+    async with asyncio.timeout(30):
+        while (described := await handle.describe()).run_id == first:
+            await tether.client.get_workflow_handle(handle.id).signal(LOOK_AGAIN)
+            assert described.history_length < 300, "wedged"
+            await asyncio.sleep(0.02)
+    assert (await parked(handle)).doing == "waiting_budget"
+    given = Override(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
+    await wake(tether.client, await spending.books.override(given, LEAD))
+    async with asyncio.timeout(20):
+        assert (await handle.result()).outcome == "completed"

@@ -30,6 +30,7 @@ from tether.budget.accounts import Override
 from tether.starters.client import AgentClient
 from tether.starters.handle import RunHandle
 from tether.starters.overriding import wake
+from tether.starters.replay import histories_of
 from tether.testing.wire import WireServer
 from tether.view import RunView
 
@@ -181,6 +182,15 @@ class Stage:
         outcome.violations += [Violation("ended", problem) for problem in self.crew.problems]
         return outcome
 
+    async def keep_histories(self) -> None:
+        """Save the histories of runs for which something did not hold."""
+        found = "\n".join(str(violation) for violation in self.outcome.violations)
+        for run in self.runs:
+            if f"{run} " in found or f"{run}:" in found:
+                async for history in histories_of(self._client, run):
+                    place = self.folder / f"{run.rpartition('-')[2]}-{history.run_id}.history.json"
+                    place.write_text(history.to_json())
+
     def _at_rest(self, look: Look) -> bool:
         free = self.watch.free(look)
         everybody = look.ended + len(look.waiting) == len(self.runs)
@@ -220,15 +230,18 @@ async def performed(season: Season, client: Client, store: str, folder: Path) ->
         await stage.start_runs()
         for number, amount in enumerate(season.raises):
             if not await stage.all_wait():
-                return await stage.judge_the_end()
+                break
             await stage.judge_the_waiting()
             stage.crew.spare()
             stage.crew.doom(season.dooms[number + 1])
             if not season.quiet:
                 stage.crew.kill_all()
             await stage.raise_cap(amount, number)
-        await stage.all_end()
+        else:
+            await stage.all_end()
         outcome = await stage.judge_the_end()
+        if outcome.violations:
+            await stage.keep_histories()
     outcome.seconds = time.monotonic() - begun
     if not outcome.violations:
         shutil.rmtree(folder)
