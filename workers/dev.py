@@ -76,7 +76,16 @@ class DevServer:
         Raises:
             DevServerFailed: No program, a port that is taken, or it ended; says which and what to do.
         """
-        port = free_port(PREFERRED_PORT) if self._port is None else _asked_for(self._port, "--port")
+        try:
+            return await self._start(PREFERRED_PORT, PREFERRED_UI_PORT)
+        except DevServerFailed as error:
+            # Two that start at once find the same ports free, and one of them gets them.
+            if self._port is not None or self._ui_port is not None or "address already in use" not in str(error):
+                raise
+            return await self._start(0, 0)
+
+    async def _start(self, preferred: int, preferred_ui: int) -> Self:
+        port = free_port(preferred) if self._port is None else _asked_for(self._port, "--port")
         self.address = f"{HOST}:{port}"
         command = [server_program(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--log-level", "warn"]
         for key, value in _FAST_AND_FAIR.items():
@@ -84,7 +93,7 @@ class DevServer:
         if self._with_ui:
             taken = {port}
             ui_port = (
-                free_port(PREFERRED_UI_PORT, taken) if self._ui_port is None else _asked_for(self._ui_port, "--ui-port")
+                free_port(preferred_ui, taken) if self._ui_port is None else _asked_for(self._ui_port, "--ui-port")
             )
             self.ui = f"http://{HOST}:{ui_port}"
             command += ["--ui-port", str(ui_port), "--ui-disable-news-fetch"]
