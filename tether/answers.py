@@ -7,10 +7,11 @@ from pydantic import JsonValue
 from tether.actors import Actor
 from tether.approvals import POLICY_ACTOR, Answer, Answered, Approval, Change, OutcomeAnswer, Request
 from tether.asking import DueKind
+from tether.charging import charge_call
 from tether.errors import ErrorKind, RunError
 from tether.ids import content_id
 from tether.model_records import DecidedCall
-from tether.progress import charge_call, ending_of, executed, outcome_of, settle
+from tether.progress import ending_of, executed, outcome_of, settle
 from tether.records import CallOutcome
 from tether.state import MAX_REMEMBERED, CallState, RunState
 from tether.text import cut, one_line, utf8_size

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tether.budget.draws import ChargeKind
+from tether.budget.draws import ModelCallKind
+from tether.charging import MODEL, charge_call, charge_failed, charge_model, lost_cost
 from tether.contract import EffectState
 from tether.errors import REACTIONS, ErrorKind, RunError
 from tether.ids import chained, content_id
@@ -21,8 +22,6 @@ MAX_REASON_BYTES = 1_000
 """Of the model's text beside its calls, which a request shows."""
 MAX_NUDGES = 2
 """Consecutive replies that may be told to be made again (cut off, or not of the shape asked for)."""
-MODEL = "model"
-"""By which the money for a model call is reserved; that for a tool call is by the call's id."""
 
 
 def planned(state: RunState, result: ModelResult, ended_ms: int) -> None:
@@ -63,11 +62,9 @@ def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_toke
     state.turn += 1
     state.window, state.summed = None, False
     state.content = result.content
-    if not result.usage.input:
-        _heard(state)
     state.measure.answered(result.usage, max_output_tokens)
-    if result.nudge:
-        state.measure.said(utf8_size(result.nudge))
+    for told in filter(None, (result.nudge, *map(refusal_text, result.calls))):
+        state.measure.said(utf8_size(told))
     state.answer = result.message.text or state.answer
     state.reason = cut(result.message.text, MAX_REASON_BYTES) if result.calls else ""
     state.calls = [_asked(result, decided, index) for index, decided in enumerate(result.calls)]
@@ -92,7 +89,7 @@ def not_summarised(state: RunState, failure: ModelFailure, ended_ms: int) -> Non
     """No summary came: what is left out of the next turn's call is left out without one."""
     state.asking = False
     state.counters.steps += 1
-    _charge_failed(state, failure, ended_ms)
+    charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.lost.clear()
     state.summary, state.summed = None, True
@@ -103,7 +100,7 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
     state.asking = False
     state.counters.steps += bool(failure.error.kind is not ErrorKind.CANCELLED or failure.cost or lost_cost(state))
     state.lost.clear()
-    _charge_failed(state, failure, ended_ms)
+    charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.ending = ending_of(failure.error)
 
@@ -111,7 +108,7 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
 def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attempts: int) -> None:
     """An attempt that may have been billed was lost: it is made again while attempts are left."""
     state.asking = False
-    _charge_failed(state, failure, ended_ms)
+    charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     spent = failure.spent
     before_ms = sum(attempt.active_ms for attempt in spent.failed[len(state.lost) :])
@@ -204,29 +201,6 @@ def reconciled(state: RunState, call_id: str, result: ReconcileResult, ended_ms:
         call.doubt = result.why or call.doubt
 
 
-def charge_call(state: RunState, call: CallState, amount: int, at_ms: int, *, known: bool = True) -> None:
-    """What a call cost is spent; what was kept for it beyond that is free again.
-
-    Args:
-        state: Changed.
-        call: The call.
-        amount: What it cost, in micro-dollars.
-        at_ms: When that was known, in milliseconds since the epoch.
-        known: Whether that is what was reported, not the worst case.
-    """
-    decided = call.decided
-    state.counters.cost += state.purse.charge(
-        decided.id, amount, at_ms, kind="tool", turn=state.turn, name=decided.tool, known=known
-    )
-
-
-def left_open(state: RunState, at_ms: int) -> None:
-    """The run ends: calls whose outcome nobody knows are charged at their worst case."""
-    for call in state.calls:
-        if call.decided.id in state.purse.reserved:
-            charge_call(state, call, call.cost, at_ms, known=False)
-
-
 def executed(
     state: RunState, call: CallState, content: str, became: EffectState, *, size: int, failed: bool = False
 ) -> None:
@@ -253,7 +227,8 @@ def settle(state: RunState, call: CallState, content: str, became: EffectState, 
     call.arguments = {}
     call.request = call.approval = None
     call.doubt = ""
-    call.content, call.size = content, size
+    call.content = content
+    state.measure.said(size)
     if call.acts:
         call.effect = became
         decided = call.decided
@@ -285,12 +260,6 @@ def ending_of(error: RunError) -> Ending:
             return Ending(outcome="error", why=error.message, error=error)
 
 
-def _heard(state: RunState) -> None:
-    """The past turn's outcomes, read by a call that doesn't say how much it read, are read by the next one as well."""
-    for call in state.calls:
-        state.measure.said(call.size)
-
-
 def _end_by(state: RunState, result: ModelResult) -> None:
     if result.problem:
         state.ending = ending_of(result.problem)
@@ -300,38 +269,20 @@ def _end_by(state: RunState, result: ModelResult) -> None:
 
 
 def _asked(result: ModelResult, decided: DecidedCall, index: int) -> CallState:
-    if refused := refusal_text(decided):
-        size = utf8_size(refused)
-        return CallState(decided=decided, index=index, status="settled", content=decided.answer, size=size)
+    if refusal_text(decided):
+        return CallState(decided=decided, index=index, status="settled", content=decided.answer)
     written = {block.id: block.arguments for block in result.message.calls()} if result.message else {}
     arguments = decided.arguments if decided.arguments is not None else written.get(decided.id)
     asked = decided.permit is not None and decided.permit.verdict == "ask"
     return CallState(decided=decided, index=index, status="asked" if asked else "ready", arguments=arguments or {})
 
 
-def lost_cost(state: RunState) -> int:
-    """What is charged for attempts of the present model call that were lost."""
-    return sum(attempt.cost for attempt in state.lost)
-
-
-def _charge_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
-    """Charge an attempt that led to nothing."""
-    kind: ChargeKind = "plan" if state.planning else "summary" if state.summary else "turn"
-    turn = 0 if state.planning else state.turn + 1
-    state.counters.usage += failure.usage
-    state.counters.cost += state.purse.charge(
-        MODEL, failure.cost, ended_ms, kind=kind, turn=turn, name=failure.model, known=failure.known
-    )
-
-
-def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ChargeKind, turn: int) -> None:
+def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ModelCallKind, turn: int) -> None:
     counters = state.counters
     counters.steps += step_count(result) or bool(lost_cost(state))
     state.lost.clear()
     counters.usage += result.usage
-    counters.cost += state.purse.charge(
-        MODEL, result.cost, ended_ms, kind=kind, turn=turn, name=result.model, known=not result.estimated
-    )
+    charge_model(state, result, ended_ms, kind, turn)
     _cover(state, result.spent.active_ms, ended_ms)
     counters.covered = counters.covered[-1:]  # nothing that is in flight began before this
 

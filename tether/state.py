@@ -65,7 +65,6 @@ class CallState(BaseModel):
         said: Who said that it had not happened, so that it is made again.
         composed: Its outcome, where the workflow put it into words.
         content: `content_id` of its outcome, once it is settled.
-        size: Bytes of that outcome as the model hears it.
         cost: What it is charged where nobody finds out what became of it, in micro-dollars.
     """
 
@@ -76,7 +75,6 @@ class CallState(BaseModel):
     said: Answered | None = None
     composed: CallOutcome | None = None
     content: str = ""
-    size: int = 0
     cost: int = 0
     begun: bool = False
     acts: bool = False
@@ -159,7 +157,7 @@ class RunState(BaseModel):
         summed: Whether one was made for that call, or could not be.
         window: By which turns were just summed up.
         unsent: Notices that were on their way when the run continued as new.
-        measure: How long the next request is at most, but for the results of the present turn's calls.
+        measure: How long the next request is at most.
         purse: What the run may spend.
         parked: What it waits for, where it has no money to go on.
         ending: How the run ends.

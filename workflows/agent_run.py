@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from tether import answers, progress
+    from tether import answers, charging, progress
     from tether.approvals import ANSWER, APPROVE, DENY, OUTCOME, Answer, Answered, OutcomeAnswer
     from tether.budget.override import LOOK_AGAIN, OVERRIDE, Overridden
     from tether.ending import result_of
@@ -89,7 +89,7 @@ class AgentRun:
 
     async def _settle(self) -> None:
         """What nobody knows is charged at its worst case, and what was kept is given back."""
-        progress.left_open(self._state, now_ms())
+        charging.left_open(self._state, now_ms())
         await self._funds.account.give_back()
 
     async def _hear_out(self) -> None:

@@ -9,13 +9,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from tether.budget.draws import ModelCallKind, Shortage
     from tether.budget.purse import MAX_UNTOLD, Parked
-    from tether.budget.quote import OPENING_TOKENS, TOKENS_A_MESSAGE, Quote
+    from tether.budget.quote import OPENING_TOKENS, Quote
     from tether.budget.reservation import Reservation
+    from tether.charging import MODEL
     from tether.limits import RunLimits
     from tether.manifest import Manifest
     from tether.model_records import ModelInput, SummaryDue
     from tether.prices import FREE
-    from tether.progress import MODEL
     from tether.records import SetupResult
     from tether.start import RunInput
     from tether.state import RunState
@@ -102,10 +102,9 @@ class Funds:
 
     def _quote(self, max_output_tokens: int) -> Quote:
         assert self._manifest  # noqa: S101  nothing is asked before it is known
-        model, calls = self._manifest.models[0], self._state.calls
-        heard = sum(call.size + TOKENS_A_MESSAGE for call in calls)
+        model = self._manifest.models[0]
         written = min(max_output_tokens, model.max_output_tokens or max_output_tokens)
-        return Quote(model.price or FREE, self._state.measure.most + heard, written)
+        return Quote(model.price or FREE, self._state.measure.most, written)
 
     def _summary_quote(self, due: SummaryDue) -> Quote:
         assert self._manifest  # noqa: S101  as in `_quote`

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from tests.unit.run_parts import AGENT, MANIFEST, TASK, broke, plan, problem, reply, returned, unanswered
-from tether import Actor, answers, progress
+from tether import Actor, answers, charging, progress
 from tether.approvals import OutcomeAnswer, OutcomeVerdict, Request
 from tether.ending import result_of
 from tether.errors import ErrorKind
@@ -233,7 +233,7 @@ class Simulation:
             may_summarise=not state.summed,
             window=state.window,
             model="openai:asked",
-            reservation=None if asks_only else state.purse.reserve(progress.MODEL, RESERVED, "mark"),
+            reservation=None if asks_only else state.purse.reserve(charging.MODEL, RESERVED, "mark"),
         )
         self._asked = given
         names = {MakePlan: PLAN, Summarise: SUMMARISE}
@@ -292,7 +292,7 @@ class Simulation:
     def _end(self, ending: Ending) -> None:
         self.state.ending = ending
         self.ended = True
-        progress.left_open(self.state, self._now_ms())
+        charging.left_open(self.state, self._now_ms())
         now = BEGAN + timedelta(milliseconds=self.ms)
         result = result_of(self.given, self.state, ending, run="run/default/1", version="v", now=now)
         self._happens("run_failed" if ending.outcome == "error" else "run_completed", result)

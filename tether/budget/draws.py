@@ -18,8 +18,8 @@ class Charge(Value):
 
     Attributes:
         number: From 1, over the whole chain of the run.
-        lineage: Temporal's id of the run of the chain that made it: with `number` it names the charge, also after a
-            reset, which counts from an earlier number again.
+        lineage: The mark of its reservation: with `number` it names the charge, also after a reset, which counts from
+            an earlier number again.
         draw: Number of the draw after which the money was reserved: it decides to which month the charge belongs.
         kind: A model call for the plan, a turn or a summary, or a tool call.
         turn: The turn; 0 for the plan.

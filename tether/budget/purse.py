@@ -104,7 +104,6 @@ class Purse(BaseModel):
         reset: Whether the run was reset: what was given up then only its record knows.
         waited: The last wait for money, until the call that it was for has some.
         left: What was left in the tightest scope after the last draw; None where no scope has a cap.
-        raised: Overrides of scopes without which the ledger would not have granted the last draw.
     """
 
     scopes: tuple[str, ...] = ()
@@ -118,7 +117,6 @@ class Purse(BaseModel):
     reset: bool = False
     waited: Parked | None = None
     left: int | None = None
-    raised: tuple[str, ...] = ()
 
     def cap(self, own: int | None, now_ms: int) -> int | None:
         """The run's own cap with the overrides that count; None where it has none."""
@@ -140,7 +138,7 @@ class Purse(BaseModel):
 
     def charge(
         self, key: str, amount: int, at_ms: int, *, kind: ChargeKind, turn: int, name: str, known: bool = True
-    ) -> int:
+    ) -> None:
         """A call has come to its end: what it cost is spent, the rest of what was kept for it is free again.
 
         Args:
@@ -151,9 +149,6 @@ class Purse(BaseModel):
             turn: Its turn.
             name: The model or tool.
             known: Whether `amount` is what was reported.
-
-        Returns:
-            What it cost.
         """
         reservation = self.reserved.pop(key, None)
         kept = reservation.amount if reservation else 0
@@ -175,7 +170,6 @@ class Purse(BaseModel):
                     at_ms=at_ms,
                 )
             )
-        return amount
 
     def release(self, key: str) -> None:
         """A call was not made after all: what was kept for it is free again."""
@@ -208,4 +202,4 @@ class Purse(BaseModel):
             self.untold = self.untold[len(draw.charges) :]
             self.told_overrides += len(draw.overrides)
         self.allowance += answer.granted
-        self.left, self.raised = answer.left, answer.raised
+        self.left = answer.left
