@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 from temporalio import activity
 
-from tether.activities.declared import PATIENCE_SECONDS, Declared
+from tether.activities.declared import PATIENCE_SECONDS, Declared, Said
 from tether.agent import Agent
 from tether.context import RunContext
 from tether.errors import ErrorKind, RunError
@@ -39,15 +39,17 @@ class Costs:
         """
         if tool.cost is None:
             return tool.contract.cost
-        try:
-            return amount_of(await self._declared.answer(tool.cost, agent, arguments, context))
-        except TimeoutError:
-            why = f"did not answer within {self._declared.patience:g} s"
-        except NoAmount as error:
-            why = str(error)
-        except Exception as error:  # noqa: BLE001  the user's own code; what it doesn't say is not known
-            activity.logger.warning("the cost function of tool %s raised", tool.name, exc_info=True)
-            why = f"raised {type(error).__name__}"
-        activity.logger.warning("a call of tool %s can't be made: its cost function %s", tool.name, why)
-        message = f"{tool.name} was not called, since what it costs isn't known: its cost function {why}"
+        said = await self._declared.said(
+            f"cost function of tool {tool.name}",
+            tool.cost,
+            amount_of,
+            NoAmount,
+            agent=agent,
+            arguments=arguments,
+            context=context,
+        )
+        if isinstance(said, Said):
+            return said.value
+        activity.logger.warning("a call of tool %s can't be made: its cost function %s", tool.name, said)
+        message = f"{tool.name} was not called, since what it costs isn't known: its cost function {said}"
         return RunError(kind=ErrorKind.UNPRICED, message=message)

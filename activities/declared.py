@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from pydantic import JsonValue
+from temporalio import activity
 
 from tether.activities.handled import Handled
 from tether.agent import Agent
@@ -15,6 +18,15 @@ from tether.tool_functions import ToolFunction
 from tether.tools import ToolContext
 
 PATIENCE_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Said(Generic[T]):
+    """What a function said that can be used."""
+
+    value: T
 
 
 class Declared:
@@ -29,27 +41,47 @@ class Declared:
     def __init__(self, handlers: HandlerRunner, resources: Resources, patience: float = PATIENCE_SECONDS) -> None:
         self._handlers = handlers
         self._resources = resources
-        self.patience = patience
+        self._patience = patience
 
-    async def answer(
-        self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
-    ) -> Any:
-        """What a function says of a call.
+    async def said(
+        self,
+        name: str,
+        function: ToolFunction,
+        read: Callable[[Any], T],
+        unusable: type[Exception],
+        *,
+        agent: Agent,
+        arguments: dict[str, JsonValue],
+        context: RunContext,
+    ) -> Said[T] | str:
+        """What a function says of a call; why that can't be used, as the end of a sentence, where it can't.
 
         Args:
+            name: Of the function, for the worker's log.
             function: It.
+            read: Makes of what it returned what is asked for.
+            unusable: What `read` raises where it can't.
             agent: Whose tool it stands beside.
             arguments: As validated.
             context: The request.
-
-        Raises:
-            TimeoutError: It did not answer in time.
-            Exception: Whatever it raises.
         """
+        try:
+            return Said(read(await self._answer(function, agent, arguments, context)))
+        except TimeoutError:
+            return f"did not answer within {self._patience:g} s"
+        except unusable as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001  the user's own code; what it doesn't say is not known
+            activity.logger.warning("the %s raised", name, exc_info=True)
+            return f"raised {type(error).__name__}"
+
+    async def _answer(
+        self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
+    ) -> Any:
         deps = self._resources.of(agent.deps) if function.context_parameter else None
         handled = Handled(self._handlers, function, ToolContext[Any](deps=deps, run=context))
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self._patience):
                 await handled.ready()
                 return await handled(arguments)
         finally:

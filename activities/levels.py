@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tether.budget.accounts import BudgetNotice as Reached
+from tether.budget.accounts import LevelPassed
 from tether.budget.books import Books
 from tether.budget.scope import Scope
 from tether.money import dollars
@@ -47,7 +47,7 @@ class Levels:
                 self._alive()
         return told
 
-    async def _told(self, reached: Reached) -> bool:
+    async def _told(self, reached: LevelPassed) -> bool:
         """Whether people have been told, or never can be."""
         notice = notice_of(reached, await self._held(reached))
         try:
@@ -62,12 +62,12 @@ class Levels:
             return False
         return True
 
-    async def _held(self, reached: Reached) -> int:
+    async def _held(self, reached: LevelPassed) -> int:
         standing = await self._books.standing(reached.scope)
         return standing.held if standing.month == reached.month else 0
 
 
-def notice_of(reached: Reached, held: int) -> BudgetNotice:
+def notice_of(reached: LevelPassed, held: int) -> BudgetNotice:
     """What people are told.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import JsonValue
 from temporalio import activity
 
-from tether.activities.declared import PATIENCE_SECONDS, Declared
+from tether.activities.declared import PATIENCE_SECONDS, Declared, Said
 from tether.agent import Agent
 from tether.context import RunContext
 from tether.ports import HandlerRunner, Resources
@@ -46,17 +46,19 @@ class Owners:
         """
         if tool.owner is None:
             return tool.contract.owner_of(arguments)
-        try:
-            return _id_of(await self._declared.answer(tool.owner, agent, arguments, context))
-        except TimeoutError:
-            why = f"did not answer within {self._declared.patience:g} s"
-        except _NoId as error:
-            why = str(error)
-        except Exception as error:  # noqa: BLE001  the user's own code; what it doesn't say is not known
-            activity.logger.warning("the owner function of tool %s raised", tool.name, exc_info=True)
-            why = f"raised {type(error).__name__}"
+        said = await self._declared.said(
+            f"owner function of tool {tool.name}",
+            tool.owner,
+            _id_of,
+            _NoId,
+            agent=agent,
+            arguments=arguments,
+            context=context,
+        )
+        if isinstance(said, Said):
+            return said.value
         activity.logger.warning(
-            "whose is what a call of tool %s is about could not be found out: its owner function %s", tool.name, why
+            "whose is what a call of tool %s is about could not be found out: its owner function %s", tool.name, said
         )
         return None
 

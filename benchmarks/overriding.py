@@ -19,7 +19,7 @@ from benchmarks.workload import AGENT, limits, task
 from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.records import AWAIT_FUNDS, THINK
 from tether.starters.client import AgentClient, RunHandle
 from tether.starters.overriding import wake
@@ -87,7 +87,7 @@ async def _asked_by_itself(run: RunHandle[Any]) -> bool:
 
 async def _raised(here: Stand, books: PostgresBooks, user: str, runs: Sequence[RunHandle[Any]]) -> list[float]:
     """Raise what a user may spend; for each run, the milliseconds until it asks its model."""
-    given = Override(id=str(uuid.uuid4()), scope=f"user:{user}", amount=ENOUGH, reason="Go on.")
+    given = ScopeOverride(id=str(uuid.uuid4()), scope=f"user:{user}", amount=ENOUGH, reason="Go on.")
     sent = time.time()
     told = await wake(here.client, await books.override(given, FINANCE))
     assert told == len(runs)

@@ -20,7 +20,7 @@ from tether.adapters.store.scopes import known_scope, refuse_absurd, scope_writt
 from tether.adapters.store.standings import standing_of, standings_of
 from tether.adapters.store.statements import statement_of
 from tether.adapters.store.storable import storable_reason, storable_value
-from tether.budget.accounts import Booked, BudgetNotice, Correction, OpenAccount, Override
+from tether.budget.accounts import Booked, Correction, LevelPassed, OpenAccount, ScopeOverride
 from tether.budget.config import Budgets, Limit
 from tether.budget.standing import Standing, Statement
 from tether.ids import canonical, sha256
@@ -74,7 +74,7 @@ class PostgresBooks:
             lambda connection: caps.set_cap(connection, self._rules, scope, limit, by, storable_reason(reason))
         )
 
-    async def override(self, override: Override, by: Actor) -> tuple[str, ...]:
+    async def override(self, override: ScopeOverride, by: Actor) -> tuple[str, ...]:
         """Raise a scope's limit for its current month; the runs that wait for money of it.
 
         Raises:
@@ -181,13 +181,13 @@ class PostgresBooks:
 
         return await self._store.within_transaction(work)
 
-    async def undelivered(self, most: int = 100) -> tuple[BudgetNotice, ...]:
+    async def undelivered(self, most: int = 100) -> tuple[LevelPassed, ...]:
         """Notices that nobody has been told of, the oldest first."""
 
-        async def work(connection: AsyncConnection) -> tuple[BudgetNotice, ...]:
+        async def work(connection: AsyncConnection) -> tuple[LevelPassed, ...]:
             rows = await connection.execute(sql.UNDELIVERED, {"most": most})
             return tuple(
-                BudgetNotice(
+                LevelPassed(
                     scope=row.scope,
                     month=row.month,
                     level=row.level,
@@ -200,7 +200,7 @@ class PostgresBooks:
 
         return await self._store.within_transaction(work)
 
-    async def delivered(self, notices: Sequence[BudgetNotice]) -> None:
+    async def delivered(self, notices: Sequence[LevelPassed]) -> None:
         """People have been told of these."""
         if not notices:
             return

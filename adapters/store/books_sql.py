@@ -2,6 +2,8 @@
 
 from sqlalchemy import text
 
+from tether.adapters.store.charge_sql import BOOK
+
 CONFIGURE = text("""
 INSERT INTO tether.configuration (id, digest, body, at) VALUES (1, :digest, CAST(:body AS jsonb), :now)
 ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, body = excluded.body, at = excluded.at
@@ -112,22 +114,15 @@ SELECT scopes, number, holds, run FROM tether.accounts WHERE account = :account 
 
 CORRECTED = text("SELECT account FROM tether.corrections WHERE id = :id LIMIT 1")
 
-CORRECT = text("""
+CORRECT = text(
+    """
 WITH balanced AS (
     UPDATE tether.balances AS balance SET spent = after.spent
     FROM jsonb_to_recordset(CAST(:balances AS jsonb)) AS after (scope text, month text, spent bigint)
     WHERE balance.scope = after.scope AND balance.month = after.month
-), charged AS (
-    INSERT INTO tether.charges (account, lineage, number, draw, kind, turn, call, name, amount, known, over, at_ms)
-    SELECT :account, lineage, number, draw, kind, turn, call, name, amount, known, over, at_ms
-    FROM jsonb_to_recordset(CAST(:charges AS jsonb)) AS charge (lineage text, number bigint, draw bigint, kind text,
-        turn bigint, call text, name text, amount bigint, known boolean, over bigint, at_ms bigint)
-), posted AS (
-    INSERT INTO tether.postings (account, lineage, number, scope, month)
-    SELECT :account, lineage, number, scope, month
-    FROM jsonb_to_recordset(CAST(:postings AS jsonb))
-        AS posting (lineage text, number bigint, scope text, month text)
-), corrected AS (
+"""  # noqa: S608  of our own texts only
+    + BOOK
+    + """), corrected AS (
     INSERT INTO tether.corrections (id, scope, month, account, amount)
     SELECT :id, scope, month, :account, CAST(:amount AS bigint)
     FROM unnest(CAST(:scopes AS text[]), CAST(:months AS text[])) AS place (scope, month)
@@ -139,7 +134,8 @@ WITH balanced AS (
 )
 UPDATE tether.accounts SET spent = spent + CAST(:amount AS bigint) + CAST(:charged AS bigint)
 WHERE account = :account
-""")
+"""
+)
 
 CORRECTIONS_OF = text("""
 SELECT CAST(coalesce(sum(amount), 0) AS bigint) FROM tether.corrections WHERE scope = :scope AND month = :month

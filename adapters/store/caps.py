@@ -14,7 +14,7 @@ from tether.adapters.store.entries import EntryRow, enter
 from tether.adapters.store.reading import RulesReader
 from tether.adapters.store.rules import Rules
 from tether.adapters.store.scopes import known_scope, refuse_absurd, refuse_unauthorised, scope_written
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.books import BudgetRefused
 from tether.budget.config import Limit
 from tether.money import dollars
@@ -45,7 +45,9 @@ async def set_cap(
     return await _waiting(connection, scope)
 
 
-async def override(connection: AsyncConnection, reader: RulesReader, given: Override, by: Actor) -> tuple[str, ...]:
+async def override(
+    connection: AsyncConnection, reader: RulesReader, given: ScopeOverride, by: Actor
+) -> tuple[str, ...]:
     """Raise a scope's limit for its current month; the runs that wait for money of it.
 
     Raises:
@@ -62,7 +64,7 @@ async def override(connection: AsyncConnection, reader: RulesReader, given: Over
     return await _waiting(connection, scope)
 
 
-async def _give(connection: AsyncConnection, given: Override, scope: str, by: Actor, rules: Rules) -> None:
+async def _give(connection: AsyncConnection, given: ScopeOverride, scope: str, by: Actor, rules: Rules) -> None:
     expires = _instant(given.expires_ms)
     if expires is not None and expires <= rules.now:
         raise BudgetRefused(f"the override would have expired at {expires:%Y-%m-%d %H:%M} UTC, which is past")
@@ -82,7 +84,7 @@ async def _give(connection: AsyncConnection, given: Override, scope: str, by: Ac
     await enter(connection, entry, rules.now)
 
 
-async def _given_before(connection: AsyncConnection, given: Override, scope: str, by: Actor) -> bool:
+async def _given_before(connection: AsyncConnection, given: ScopeOverride, scope: str, by: Actor) -> bool:
     before = (await connection.execute(sql.GIVEN, {"id": given.id})).one_or_none()
     if before is None:
         return False

@@ -2,28 +2,29 @@
 
 from sqlalchemy import text
 
-LOOK = text("""
-SELECT account.*, clock_timestamp() AS clock,
+from tether.adapters.store.charge_sql import BOOK
+
+_WHAT_HOLDS = """clock_timestamp() AS clock,
     (SELECT version_num FROM tether.alembic_version) AS revision,
     (SELECT digest FROM tether.configuration) AS digest,
     (SELECT jsonb_object_agg(scope, coalesce(to_jsonb(amount), to_jsonb(word)))
         FROM tether.caps WHERE scope = ANY(:scopes)) AS caps,
     (SELECT jsonb_agg(to_jsonb(raise)) FROM tether.overrides AS raise
         WHERE scope = ANY(:scopes)) AS raises
-FROM (SELECT lineages, number AS last_number, answer, holds, closed_at IS NOT NULL AS closed
+"""
+"""Of `:scopes`, as of now."""
+
+LOOK = text(
+    """
+SELECT account.*, """  # noqa: S608  of our own texts only
+    + _WHAT_HOLDS
+    + """FROM (SELECT lineages, number AS last_number, answer, holds, closed_at IS NOT NULL AS closed
     FROM tether.accounts WHERE account = :account FOR UPDATE) AS account
-""")
+"""
+)
 """The account, locked against other draws of the same run, and what holds for its scopes."""
 
-RULES = text("""
-SELECT clock_timestamp() AS clock,
-    (SELECT version_num FROM tether.alembic_version) AS revision,
-    (SELECT digest FROM tether.configuration) AS digest,
-    (SELECT jsonb_object_agg(scope, coalesce(to_jsonb(amount), to_jsonb(word)))
-        FROM tether.caps WHERE scope = ANY(:scopes)) AS caps,
-    (SELECT jsonb_agg(to_jsonb(raise)) FROM tether.overrides AS raise
-        WHERE scope = ANY(:scopes)) AS raises
-""")
+RULES = text("SELECT " + _WHAT_HOLDS)
 """What holds for some scopes, as of now."""
 
 OPEN = text("""
@@ -62,23 +63,16 @@ ORDER BY scope, month
 ON CONFLICT DO NOTHING
 """)
 
-WRITE = text("""
+WRITE = text(
+    """
 WITH balanced AS (
     UPDATE tether.balances AS balance SET spent = after.spent, held = after.held, told = after.told
     FROM jsonb_to_recordset(CAST(:balances AS jsonb))
         AS after (scope text, month text, spent bigint, held bigint, told smallint)
     WHERE balance.scope = after.scope AND balance.month = after.month
-), charged AS (
-    INSERT INTO tether.charges (account, lineage, number, draw, kind, turn, call, name, amount, known, over, at_ms)
-    SELECT :account, lineage, number, draw, kind, turn, call, name, amount, known, over, at_ms
-    FROM jsonb_to_recordset(CAST(:charges AS jsonb)) AS charge (lineage text, number bigint, draw bigint, kind text,
-        turn bigint, call text, name text, amount bigint, known boolean, over bigint, at_ms bigint)
-), posted AS (
-    INSERT INTO tether.postings (account, lineage, number, scope, month)
-    SELECT :account, lineage, number, scope, month
-    FROM jsonb_to_recordset(CAST(:postings AS jsonb))
-        AS posting (lineage text, number bigint, scope text, month text)
-), noticed AS (
+"""  # noqa: S608  of our own texts only
+    + BOOK
+    + """), noticed AS (
     INSERT INTO tether.notices (scope, month, level, cap, spent, at)
     SELECT scope, month, level, cap, spent, :now
     FROM jsonb_to_recordset(CAST(:notices AS jsonb))
@@ -94,5 +88,6 @@ UPDATE tether.accounts SET
     closed_at = CASE WHEN :closed THEN coalesce(closed_at, :now) END,
     refused_at = CASE WHEN :refused THEN CAST(:now AS timestamptz) END, need = :need, short = :short
 WHERE account = :account
-""")
+"""
+)
 """Everything that a draw changes, in one statement."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.months import DEFAULT_ZONE, zone_named
 from tether.budget.override import Overridden
 from tether.budget.standing import Standing
@@ -32,7 +32,7 @@ async def override_scope(scope: str, amount: int, reason: str, by: str | None, e
         ends = None
         if expires:
             ends = expiry_of(expires, (await books.standing(scope)).time_zone)
-        given = Override(id=known, scope=scope, amount=amount, reason=reason, expires_ms=_ms(ends))
+        given = ScopeOverride(id=known, scope=scope, amount=amount, reason=reason, expires_ms=_ms(ends))
         waiting = await books.override(given, actor_of(by, scope))
         standing = await books.standing(scope)
     _say(f"{scope} is raised by {exact_dollars(amount)}, and may spend {cap_words(standing)}")
@@ -78,7 +78,7 @@ def raised_words(taken: Overridden, view: RunView, *, again: bool = False) -> st
     return f"{words}; it may spend {exact_dollars(view.cap)} in all, and has {left} left{_waits(view, view.cap)}"
 
 
-def ends_with_month(given: Override, standing: Standing) -> bool:
+def ends_with_month(given: ScopeOverride, standing: Standing) -> bool:
     """Whether an override was to outlast the month that it is for."""
     return given.expires_ms is not None and given.expires_ms > standing.renews_ms
 

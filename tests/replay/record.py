@@ -28,7 +28,7 @@ from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.adapters.store.migrate import upgrade
-from tether.budget.accounts import Override as ScopeOverride
+from tether.budget.accounts import ScopeOverride
 from tether.budget.config import Defaults
 from tether.budget.override import OVERRIDE
 from tether.policy.rules import ALLOW_ALL

@@ -14,7 +14,7 @@ from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.adapters.store.ledger import PostgresLedger
 from tether.adapters.store.migrate import upgrade
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.config import Budgets, Defaults
 from tether.budget.draws import Charge, Draw, Drawn, Reserved
 
@@ -78,7 +78,7 @@ class Bookkeeping:
 
     async def raised(self, scope: str, amount: int, name: str = "o-1", **more: Any) -> tuple[str, ...]:
         """Raise a cap; the runs that wait."""
-        return await self.books.override(Override(id=name, scope=scope, amount=amount, **more), FINANCE)
+        return await self.books.override(ScopeOverride(id=name, scope=scope, amount=amount, **more), FINANCE)
 
     async def balance(self, scope: str, month: str = "2026-11") -> tuple[int, int]:
         """What was spent on a scope in a month, and what is held of it."""

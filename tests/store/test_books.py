@@ -4,7 +4,7 @@ import pytest
 
 from tests.store.bookkeeping import BUDGETS, DOLLAR, FINANCE, NAMESPACE, START, Bookkeeping, milliseconds, reserved
 from tether.actors import Actor
-from tether.budget.accounts import Correction, Override
+from tether.budget.accounts import Correction, ScopeOverride
 from tether.budget.books import BudgetRefused, UnknownScope
 from tether.budget.config import Limit
 
@@ -118,7 +118,7 @@ async def test_an_override_gives_money_to_who_is_refused(books: Bookkeeping) -> 
 async def test_an_override_that_may_not_be_is_refused(books: Bookkeeping, by: Actor, amount: int, said: str) -> None:
     """Somebody without the role, one that only claims it, and absurd amounts change nothing."""
     with pytest.raises(BudgetRefused, match=said):
-        await books.books.override(Override(id="o-1", scope="user:anna", amount=amount), by)
+        await books.books.override(ScopeOverride(id="o-1", scope="user:anna", amount=amount), by)
     assert (await books.books.standing("user:anna")).limit == DOLLAR
 
 
@@ -148,7 +148,7 @@ async def test_nobody_is_called_so(books: Bookkeeping, name: str) -> None:
     """Ids that no store takes, or that are documents, are refused in few words wherever somebody changes the books."""
     await books.run("r0").draw(need=1)
     correction = Correction(id="c-1", account="r0")
-    given = Override(id="o-1", scope="user:anna", amount=1)
+    given = ScopeOverride(id="o-1", scope="user:anna", amount=1)
     for asked in (
         books.books.set_cap("user:anna", 1, Actor(id=name)),
         books.books.override(given, Actor(id=name)),

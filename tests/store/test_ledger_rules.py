@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.store.bookkeeping import FINANCE, NAMESPACE, Bookkeeping, Run, database_from
 from tests.store.model import Model
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.books import StaleDraw
 from tether.budget.config import Budgets
 from tether.budget.draws import Draw, Reserved
@@ -115,7 +115,7 @@ class LedgerRules(RuleBasedStateMachine):
     @rule(scope=st.sampled_from(sorted(CAPS)), amount=st.integers(1, 500))
     def overridden(self, scope: str, amount: int) -> None:
         """A person raises a limit."""
-        override = Override(id=f"o-{next(self.overrides)}", scope=scope, amount=amount)
+        override = ScopeOverride(id=f"o-{next(self.overrides)}", scope=scope, amount=amount)
         self.loop.run(self.here.books.override(override, FINANCE))
         place = (scope, self.month)
         self.model.raised[place] = self.model.raised.get(place, 0) + amount

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.run_parts import MANIFEST
 from tether.actors import Actor
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.draws import Shortage
 from tether.budget.override import Overridden
 from tether.budget.purse import Funding, Parked
@@ -71,7 +71,7 @@ def test_an_override_of_a_scope_ends_with_the_month() -> None:
     standing = Standing(
         scope="user:u-1", month="2026-11", time_zone="UTC", cap=1, origin="set", renews_ms=NOON_MS + 1_000
     )
-    given = Override(id="o", scope="user:u-1", amount=1, expires_ms=NOON_MS + 1_001)
+    given = ScopeOverride(id="o", scope="user:u-1", amount=1, expires_ms=NOON_MS + 1_001)
     assert ends_with_month(given, standing)
     assert not ends_with_month(given.model_copy(update={"expires_ms": NOON_MS + 1_000}), standing)
     assert not ends_with_month(given.model_copy(update={"expires_ms": None}), standing)

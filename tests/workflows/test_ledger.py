@@ -16,7 +16,7 @@ from tests.workflows.test_seams import reset
 from tether import Actor, Agent, App, Limits, Model, ModelPrice, tool
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.budget.config import Budgets, Defaults
 from tether.budget.override import LOOK_AGAIN
 from tether.policy.rules import ALLOW_ALL
@@ -133,7 +133,7 @@ async def test_a_scope_without_money_parks_the_run_until_it_is_raised(spending: 
     assert view.parked.shortage
     assert (view.doing, view.parked.shortage.scope) == ("waiting_budget", "user:u-17")
     assert await spending.spent("user:u-17") == (0, 0)
-    given = Override(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
+    given = ScopeOverride(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
     waiting = await spending.books.override(given, LEAD)
     assert waiting == (handle.id,)
     assert await wake(tether.client, waiting) == 1
@@ -302,7 +302,7 @@ async def test_a_run_that_waits_continues_as_new_while_it_is_woken(spending: Spe
             assert described.history_length < 300, "wedged"
             await asyncio.sleep(0.02)
     assert (await parked(handle)).doing == "waiting_budget"
-    given = Override(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
+    given = ScopeOverride(id="o-1", scope="user:u-17", amount=1_000_000, reason="Go on.")
     await wake(tether.client, await spending.books.override(given, LEAD))
     async with asyncio.timeout(20):
         assert (await handle.result()).outcome == "completed"

@@ -8,7 +8,7 @@ from tether.budget.draws import Charge
 from tether.value import Value
 
 
-class Override(Value):
+class ScopeOverride(Value):
     """More money for a scope in its current month.
 
     Attributes:
@@ -105,7 +105,7 @@ class Booked(Value):
     closed: bool
 
 
-class BudgetNotice(Value):
+class LevelPassed(Value):
     """A scope has spent a part of its limit.
 
     Attributes:

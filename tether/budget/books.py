@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tether.actors import Actor
-from tether.budget.accounts import Booked, BudgetNotice, Correction, OpenAccount, Override
+from tether.budget.accounts import Booked, Correction, LevelPassed, OpenAccount, ScopeOverride
 from tether.budget.config import Budgets, Limit
 from tether.budget.draws import Draw, Drawn
 from tether.budget.standing import Standing, Statement
@@ -71,7 +71,7 @@ class Books(Protocol):
         """
         ...
 
-    async def override(self, override: Override, by: Actor) -> tuple[str, ...]:
+    async def override(self, override: ScopeOverride, by: Actor) -> tuple[str, ...]:
         """Raise a scope's limit for its current month; the runs that wait for money of it, to be woken.
 
         One with the same id again changes nothing.
@@ -123,10 +123,10 @@ class Books(Protocol):
         """
         ...
 
-    async def undelivered(self, most: int = 100) -> tuple[BudgetNotice, ...]:
+    async def undelivered(self, most: int = 100) -> tuple[LevelPassed, ...]:
         """Notices that nobody has been told of, the oldest first."""
         ...
 
-    async def delivered(self, notices: Sequence[BudgetNotice]) -> None:
+    async def delivered(self, notices: Sequence[LevelPassed]) -> None:
         """People have been told of these."""
         ...

@@ -26,7 +26,7 @@ from tests.chaos.money.worker import Working
 from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
-from tether.budget.accounts import Override
+from tether.budget.accounts import ScopeOverride
 from tether.starters.client import AgentClient
 from tether.starters.handle import RunHandle
 from tether.starters.overriding import wake
@@ -157,7 +157,9 @@ class Stage:
     async def raise_cap(self, amount: int, number: int) -> None:
         """Somebody gives more money; those who wait are woken."""
         self.watch.cap += amount
-        waiting = await self._books.override(Override(id=f"o-{number}", scope=SCOPE, amount=amount, reason="Go"), LEAD)
+        waiting = await self._books.override(
+            ScopeOverride(id=f"o-{number}", scope=SCOPE, amount=amount, reason="Go"), LEAD
+        )
         await wake(self._client, waiting)
 
     async def all_end(self) -> None:
