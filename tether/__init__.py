@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tether.models import Model
     from tether.policy.rules import Ask, Policy, Rule
     from tether.prices import ModelPrice
+    from tether.protection import Circuits, ProviderRates, Rates
     from tether.reconciled import DidNotHappen, Happened, StillUnknown
     from tether.result import RunResult
     from tether.starters.client import AgentClient, RunHandle
@@ -36,6 +37,7 @@ _HOMES = {
     "App": "tether.agent",
     "Ask": "tether.policy.rules",
     "Budgets": "tether.budget.config",
+    "Circuits": "tether.protection",
     "Context": "tether.window_policy",
     "DidNotHappen": "tether.reconciled",
     "Happened": "tether.reconciled",
@@ -44,6 +46,8 @@ _HOMES = {
     "Model": "tether.models",
     "ModelPrice": "tether.prices",
     "Policy": "tether.policy.rules",
+    "ProviderRates": "tether.protection",
+    "Rates": "tether.protection",
     "Retries": "tether.contract",
     "Rule": "tether.policy.rules",
     "RunContext": "tether.context",
@@ -68,6 +72,7 @@ __all__ = [
     "App",
     "Ask",
     "Budgets",
+    "Circuits",
     "Context",
     "DidNotHappen",
     "Happened",
@@ -76,6 +81,8 @@ __all__ = [
     "Model",
     "ModelPrice",
     "Policy",
+    "ProviderRates",
+    "Rates",
     "Retries",
     "Rule",
     "RunContext",

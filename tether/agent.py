@@ -20,6 +20,7 @@ from tether.errors import DeclarationError
 from tether.limits import Limits
 from tether.models import Model
 from tether.policy.rules import Policy
+from tether.protection import Circuits, Rates
 from tether.step import AgentStep
 from tether.text import valid_unicode
 from tether.tools import Tool, ToolRegistry
@@ -173,6 +174,8 @@ class App:
             built-in one, by which what reads is allowed and about all else a person is asked.
         budgets: Who may spend how much in a month, or the path of the file that says it, relative likewise; None for no
             budgets: then no store is needed, and a run's own `max_cost_usd` is all that holds.
+        circuits: When a model or a tool that fails is left alone for a while.
+        rates: How often models and tools may be called.
         workflows: Temporal workflows of the user's own.
         activities: Temporal activities of the user's own.
 
@@ -188,6 +191,8 @@ class App:
         resources: Sequence[Resource] = (),
         policy: Policy | str | Path | None = None,
         budgets: Budgets | str | Path | None = None,
+        circuits: Circuits | None = None,
+        rates: Rates | None = None,
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
     ) -> None:
@@ -195,6 +200,8 @@ class App:
         self.resources = _by_type(resources)
         self.policy = policy
         self.budgets = budgets
+        self.circuits = circuits or Circuits()
+        self.rates = rates or Rates()
         self.folder = _folder_of(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's module
         self.workflows = tuple(workflows)
         self.activities = tuple(activities)

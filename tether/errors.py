@@ -14,6 +14,8 @@ class ErrorKind(StrEnum):
     CONNECTION = "connection"
     PROVIDER_TIMEOUT = "provider_timeout"
     RATE_LIMITED = "rate_limited"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    CIRCUIT_OPEN = "circuit_open"
     OVERLOADED = "overloaded"
     PROVIDER_ERROR = "provider_error"
     STREAM_CUT = "stream_cut"
@@ -76,6 +78,8 @@ REACTIONS: dict[ErrorKind, Reaction] = {
     ErrorKind.CONNECTION: Reaction(retry="backoff", fallback=True),
     ErrorKind.PROVIDER_TIMEOUT: Reaction(retry="reschedule", fallback=True),
     ErrorKind.RATE_LIMITED: Reaction(retry="after", fallback=True),
+    ErrorKind.RATE_LIMIT_EXCEEDED: Reaction(retry="never", fallback=True, tell_model=True),
+    ErrorKind.CIRCUIT_OPEN: Reaction(retry="wait", fallback=True, tell_model=True),
     ErrorKind.OVERLOADED: Reaction(retry="after", fallback=True),
     ErrorKind.PROVIDER_ERROR: Reaction(retry="after", fallback=True),
     ErrorKind.STREAM_CUT: Reaction(retry="reschedule", fallback=True),

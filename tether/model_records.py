@@ -35,6 +35,9 @@ class ModelInput(Value):
         may_summarise: Whether what is left out of the call is summed up first, where the agent wants that.
         window: That by which turns were just summed up; None where none were.
         model: The model that is asked, as the manifest has it.
+        max_attempts: The attempt of the turn that is the last one here, over all layers and models; 0 as the setting
+            says.
+        may_fall_back: Whether another model can be asked where this one's circuit is open.
         reservation: What is kept for it, by which it is charged where nobody knows its bill.
     """
 
@@ -52,6 +55,8 @@ class ModelInput(Value):
     may_summarise: bool = False
     window: Window | None = None
     model: str = ""
+    max_attempts: int = 0
+    may_fall_back: bool = False
     reservation: Reservation | None = None
 
     @property
@@ -154,6 +159,7 @@ class ModelFailure(Value):
         known: Whether the cost is what was reported.
         usage: Tokens, where there was a reply.
         model: The model that was asked, or that served.
+        not_before_ms: Where its circuit is open, until when, in milliseconds since the epoch.
     """
 
     error: RunError
@@ -163,3 +169,4 @@ class ModelFailure(Value):
     known: bool = False
     usage: Usage = Usage()
     model: str = ""
+    not_before_ms: int = 0

@@ -31,12 +31,14 @@ class Segment(Value):
 
     Attributes:
         run_id: Temporal's id of that run.
+        workflow_id: The run's id, where it is another run that this one resumes; empty for the same.
         epoch: The rewriting of the window that it belongs to.
         first: Its first turn; 0 is the plan.
         last: Its last turn.
     """
 
     run_id: str
+    workflow_id: str = ""
     epoch: int = 0
     first: int
     last: int
@@ -167,6 +169,9 @@ class Beat(Value):
         billed: Attempts before this one that may have been billed, this one too where it has ended so: lost ones, and
             those whose handler was called and didn't say that it did nothing.
         detail: The handler's own words.
+        held_since_ms: Since when it waits for a circuit, a rate or a place, in milliseconds since the epoch; 0 where it
+            doesn't.
+        place_ms: When the place comes that is kept for it; 0 where none is.
     """
 
     attempt: int
@@ -178,3 +183,5 @@ class Beat(Value):
     failed: tuple[FailedAttempt, ...] = ()
     billed: int = 0
     detail: str = ""
+    held_since_ms: int = 0
+    place_ms: int = 0

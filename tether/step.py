@@ -27,6 +27,8 @@ class FailedAttempt(Value):
         active_ms: How long it ran; of a lost one, until its last beat.
         cost: What is charged for it, in micro-dollars: its worst case, where nobody knows whether it was billed.
         usage: Tokens, where there was a reply.
+        model: The model that was asked, where it was a model call.
+        at_ms: When it ended, in milliseconds since the epoch; 0 where nobody knows.
     """
 
     attempt: int
@@ -34,6 +36,8 @@ class FailedAttempt(Value):
     active_ms: int = 0
     cost: int = 0
     usage: Usage = Usage()
+    model: str = ""
+    at_ms: int = 0
 
 
 class AgentStep(Value):
