@@ -39,7 +39,7 @@ dev: $(VENV) ## Temporal server, Web UI and a worker with the sample agent, unti
 bench: $(VENV) ## Measure; ARGS=--smoke for the short run
 	@$(RUN) .venv/bin/python -m benchmarks $(ARGS)
 
-chaos: $(VENV) ## Kill 300 workers, and more that spend on one budget, and judge it; ARGS=--write for docs/reliability.md
+chaos: $(VENV) ## Kill and freeze workers, server and store, and judge it; ARGS=--write for docs/reliability.md
 	@$(RUN) .venv/bin/python -m tests.chaos $(ARGS)
 
 constraints: build/uv/.stamp ## Pin everything anew in constraints.txt and deploy/*requirements.txt

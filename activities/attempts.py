@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tether.activities.beats import Beats, Interrupted
+from tether.backoff import Backoff, postponed
 from tether.errors import ErrorKind, RunError
 from tether.model_records import ModelFailure
 from tether.records import Beat, Spent
@@ -34,15 +36,18 @@ class Attempt:
     Args:
         client: The worker's own client.
         before: Attempts of the same call that were made in earlier activities.
+        model: The model that is called, where one is.
 
     Attributes:
         number: Which one it is, from 1.
         failed: Those before it.
         billed_before: How many before it may have been billed; lost ones leave no word, so each of them.
         billed: Whether this one may have been billed.
+        held_since_ms: Since when the call waits to be let through, in milliseconds since the epoch; 0 where it doesn't.
+        place_ms: When the place comes that is kept for it; 0 where none is.
     """
 
-    def __init__(self, client: Client, before: tuple[FailedAttempt, ...] = ()) -> None:
+    def __init__(self, client: Client, before: tuple[FailedAttempt, ...] = (), model: str = "") -> None:
         info = activity.info()
         self._attempt = info.attempt
         self._begun = time.monotonic()
@@ -55,6 +60,9 @@ class Attempt:
         self.billed = False
         self._entered = self._doubted
         self._detail = ""
+        self._model = model
+        self.held_since_ms = earlier.held_since_ms if earlier else 0
+        self.place_ms = earlier.place_ms if earlier else 0
         self._phase: Literal["started", "entered", "failed", "waiting"] = "started"
         self._beats = Beats(client, self._record)
         self.failed = _failed(before, earlier, info.attempt)
@@ -140,12 +148,15 @@ class Attempt:
         """
         return await self._beats.outlast(work, stopping=stopping)
 
-    async def again(self, error: RunError, *, after: float | None = None, nothing_done: bool = False) -> NoReturn:
-        """Fail so that Temporal makes another attempt.
+    async def again(
+        self, error: RunError, *, after: float | None = None, backoff: Backoff | None = None, nothing_done: bool = False
+    ) -> NoReturn:
+        """Fail so that Temporal makes another attempt, and not at the moment when all others do who failed with it.
 
         Args:
             error: What went wrong.
             after: Seconds to wait, where the other side named them.
+            backoff: How waits grow where it didn't; None for the usual way.
             nothing_done: Whether it is certain that the handler left nothing behind in this attempt.
         """
         self.failed = (*self.failed, self._as_failed(error))
@@ -153,8 +164,11 @@ class Attempt:
         if nothing_done:
             self._entered = self._doubted
         await self._beats.leave()
+        chance = random.random()  # noqa: S311  it spreads load, and keeps nothing secret
+        made = self._attempt - self._waited
+        seconds = (backoff or Backoff()).after(made, chance) if after is None else postponed(after, chance)
         raise ApplicationError(
-            error.message, type=error.kind.value, next_retry_delay=None if after is None else timedelta(seconds=after)
+            error.message, type=error.kind.value, next_retry_delay=timedelta(seconds=seconds)
         ) from None
 
     async def later(self, error: RunError, after: float = WAIT_SECONDS) -> NoReturn:
@@ -168,6 +182,22 @@ class Attempt:
             next_retry_delay=timedelta(seconds=after),
             category=ApplicationErrorCategory.BENIGN,
         ) from None
+
+    async def hold(self, error: RunError, after_ms: int, now_ms: int, place_ms: int = 0) -> NoReturn:
+        """Come back later, to be let through then.
+
+        Args:
+            error: What it waits for.
+            after_ms: When to come back.
+            now_ms: In milliseconds since the epoch.
+            place_ms: When the place comes that is kept for it, where one is.
+        """
+        self.held_since_ms, self.place_ms = self.held_since_ms or now_ms, place_ms
+        await self.later(error, after=max(after_ms, 1) / 1000)
+
+    def let_through(self) -> None:
+        """The call needn't wait any longer."""
+        self.held_since_ms = self.place_ms = 0
 
     def give_up(self, error: RunError, details: ModelFailure | ToolFailure) -> NoReturn:
         """Fail for good, with the record of it."""
@@ -184,10 +214,18 @@ class Attempt:
             failed=self.failed,
             billed=self.billed_before + (self.billed and self._phase in ENDED),
             detail=self._detail,
+            held_since_ms=self.held_since_ms,
+            place_ms=self.place_ms,
         )
 
     def _as_failed(self, error: RunError) -> FailedAttempt:
-        return FailedAttempt(attempt=self.number, error=error, active_ms=self.attempt_ms)
+        return FailedAttempt(
+            attempt=self.number,
+            error=error,
+            active_ms=self.attempt_ms,
+            model=self._model,
+            at_ms=round(time.time() * 1000),
+        )
 
 
 def _silent(earlier: Beat | None, attempt: int) -> int:

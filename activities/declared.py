@@ -1,4 +1,4 @@
-"""Functions that stand beside handlers and are asked before a call is decided."""
+"""Functions that stand beside handlers and are asked before a call is decided, and others that agents declare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import JsonValue
 from temporalio import activity
 
-from tether.activities.handled import Handled
+from tether.activities.handled import Function, Handled
 from tether.agent import Agent
 from tether.context import RunContext
 from tether.ports import HandlerRunner, Resources
@@ -30,7 +30,7 @@ class Said(Generic[T]):
 
 
 class Declared:
-    """Asks functions that tools declare, away from the worker's own loop.
+    """Asks functions that tools and agents declare, away from the worker's own loop.
 
     Args:
         handlers: Where they run.
@@ -65,8 +65,30 @@ class Declared:
             arguments: As validated.
             context: The request.
         """
+        deps = self._resources.of(agent.deps) if function.context_parameter else None
+        return await self.asked(name, function, read, unusable, arguments, ToolContext[Any](deps=deps, run=context))
+
+    async def asked(
+        self,
+        name: str,
+        function: Function,
+        read: Callable[[Any], T],
+        unusable: type[Exception],
+        arguments: dict[str, JsonValue] | None = None,
+        context: ToolContext[Any] | None = None,
+    ) -> Said[T] | str:
+        """The same of any function, also of one that stands beside no tool.
+
+        Args:
+            name: Of the function, for the worker's log.
+            function: It.
+            read: Makes of what it returned what is asked for.
+            unusable: What `read` raises where it can't.
+            arguments: Where it takes any.
+            context: Likewise.
+        """
         try:
-            return Said(read(await self._answer(function, agent, arguments, context)))
+            return Said(read(await self._answer(function, arguments or {}, context)))
         except TimeoutError:
             return f"did not answer within {self._patience:g} s"
         except unusable as error:
@@ -76,10 +98,9 @@ class Declared:
             return f"raised {type(error).__name__}"
 
     async def _answer(
-        self, function: ToolFunction, agent: Agent, arguments: dict[str, JsonValue], context: RunContext
+        self, function: Function, arguments: dict[str, JsonValue], context: ToolContext[Any] | None
     ) -> Any:
-        deps = self._resources.of(agent.deps) if function.context_parameter else None
-        handled = Handled(self._handlers, function, ToolContext[Any](deps=deps, run=context))
+        handled = Handled(self._handlers, function, context or ToolContext[Any](deps=None, run=RunContext()))
         try:
             async with asyncio.timeout(self._patience):
                 await handled.ready()

@@ -16,7 +16,7 @@ from tether.errors import ToolError
 from tether.ports import HandlerRunner
 from tether.text import one_line, valid_unicode
 from tether.tools import Tool, ToolContext
-from tether.values import carriable
+from tether.values import Written
 
 PROGRAMMING_ERRORS = (
     ArithmeticError,
@@ -93,6 +93,15 @@ class Handled:
             self._handlers.release()
             self._reserved = False
 
+    def when_ended(self, then: Callable[[], None]) -> None:
+        """Do something once it has really ended: at once, where it has or wasn't called."""
+        if not self.still_runs:
+            then()
+            return
+        assert self._ended is not None  # noqa: S101  it still runs
+        here = asyncio.get_running_loop()
+        self._ended.add_done_callback(lambda _: _post(here, then))
+
     async def __call__(self, arguments: dict[str, JsonValue]) -> Any:
         """Call it.
 
@@ -112,7 +121,7 @@ class Handled:
         assert self._ended is not None  # noqa: S101  it was called
         if not self._ended.done():
             here, came = asyncio.get_running_loop(), asyncio.Event()
-            self._ended.add_done_callback(lambda _: _wake(here, came))
+            self._ended.add_done_callback(lambda _: _post(here, came.set))
             await came.wait()
         return self._ended.result()
 
@@ -143,9 +152,9 @@ def _noted_async(function: Callable[[], Awaitable[Any]], ended: Future[Ended]) -
     return call
 
 
-def _wake(loop: asyncio.AbstractEventLoop, came: asyncio.Event) -> None:
+def _post(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the worker has stopped meanwhile: nobody waits
-        loop.call_soon_threadsafe(came.set)
+        loop.call_soon_threadsafe(then)
 
 
 def described(raised: BaseException) -> str:
@@ -154,10 +163,10 @@ def described(raised: BaseException) -> str:
     return text if isinstance(raised, ToolError) else f"{type(raised).__name__}: {text}"
 
 
-def written(tool: Tool, returned: Any) -> JsonValue:
+def written(tool: Tool, returned: Any) -> Written:
     """A result as JSON. The handler has done its work: that its result can't be written is no failure of the call."""
     try:
-        return carriable(tool.dump(returned))
+        return Written.of(tool.dump(returned))
     except Exception as error:  # noqa: BLE001  the user's own types; the model is told
         activity.logger.warning("the result of %s can't be written as JSON", tool.name, exc_info=True)
-        return f"{tool.name} succeeded, but its result can't be shown ({type(error).__name__})"
+        return Written.of(f"{tool.name} succeeded, but its result can't be shown ({type(error).__name__})")

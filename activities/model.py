@@ -14,8 +14,12 @@ from tether.activities.costs import Costs
 from tether.activities.findings import found, to_be_asked
 from tether.activities.model_call import ModelCall
 from tether.activities.owners import Owners
+from tether.activities.passage import Pass, Passage, Refused
+from tether.activities.places import UNBOUNDED, WorkerBulkheads
 from tether.agent import Agent
+from tether.backoff import is_waited_for
 from tether.context import RunContext
+from tether.contract import ToolContract
 from tether.errors import REACTIONS, ErrorKind, ProviderError, RunError
 from tether.gate import Candidate, decide, read_calls, rules_of
 from tether.ids import content_id
@@ -32,7 +36,7 @@ from tether.records import PLAN, SUMMARISE, THINK
 from tether.reply import judge, read_plan, too_large
 from tether.steps import steps_of
 from tether.summary import bound_of, summary_request, summed_up
-from tether.text import one_line
+from tether.text import one_line, utf8_size
 
 
 class ModelActivities:
@@ -46,6 +50,8 @@ class ModelActivities:
         progress: Where pieces of replies go as they come.
         owners: Whose the resources are that calls are about.
         costs: What tool calls cost at worst.
+        passage: Lets calls through.
+        bulkheads: How many calls this worker makes at once.
         attempts: All attempts of one model call.
         timeout_ms: Longest active time of one model call.
     """
@@ -59,7 +65,9 @@ class ModelActivities:
         progress: Progress,
         owners: Owners,
         costs: Costs,
+        passage: Passage,
         *,
+        bulkheads: WorkerBulkheads = UNBOUNDED,
         attempts: int,
         timeout_ms: int,
     ) -> None:
@@ -68,6 +76,8 @@ class ModelActivities:
         self._manifests = {name: Manifest.of(agent) for name, agent in agents.items()}
         self._owners = owners
         self._costs = costs
+        self._passage = passage
+        self._bulkheads = bulkheads
         self._providers = providers
         self._transcripts = transcripts
         self._progress = progress
@@ -105,11 +115,13 @@ class ModelActivities:
         if given.stop_only:
             return ModelResult(spent=call.attempt.spent)
         before, window = last_window(manifest, record, given), next_window(manifest, record, given)
+        if given.tighter and window == before and given.window is None:
+            call.nothing_to_cut()
         if manifest.summariser and given.may_summarise and loses(before, window):
             summary = summary_request(manifest, record, given, before, window)
             due = SummaryDue(input_bytes=bound_of(summary), max_output_tokens=summary.max_output_tokens)
             return ModelResult(summary_due=due, spent=call.attempt.spent)
-        request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens, window)
+        request = turn_request(manifest, record, given.transcript.turns, given.max_output_tokens, window, given.chain)
         price = call.price(manifest, request.model)
         reply = await self._reply(call, request, price)
         message, candidates = read_calls(reply.blocks, agent.registry, given.next_call)
@@ -134,7 +146,7 @@ class ModelActivities:
     async def _plan(self, call: ModelCall) -> ModelResult:
         given = call.given
         record, manifest = await self._known(call)
-        request = plan_request(manifest, record, given.repair, given.max_output_tokens)
+        request = plan_request(manifest, record, given.repair, given.max_output_tokens, given.chain)
         price = call.price(manifest, request.model)
         reply = await self._reply(call, request, price)
         text = AssistantMessage(role="assistant", blocks=reply.blocks).text
@@ -208,8 +220,8 @@ class ModelActivities:
         """Whether the code here is the one that the run is pinned to, in all that code decides."""
         key = (given.agent, given.manifest)
         here = self._manifests[given.agent]
-        if key not in self._fitting and (manifest.tools, manifest.output, manifest.stops) == (
-            here.tools,
+        if key not in self._fitting and (_declared(manifest), manifest.output, manifest.stops) == (
+            _declared(here),
             here.output,
             here.stops,
         ):
@@ -235,12 +247,18 @@ class ModelActivities:
             call.give_up(RunError(kind=ErrorKind.STOP_FAILED, message=message))
 
     async def _reply(self, call: ModelCall, request: ModelRequest, price: Price) -> ModelReply:
-        attempt, given = call.attempt, call.given
+        attempt = call.attempt
         if attempt.billed_before:
             # Paid for only once: what was cut off is charged at its worst case, and this call is reserved for anew.
             message = f"an attempt was paused or reset while {request.model} answered"
             call.give_up(RunError(kind=ErrorKind.LOST, message=message), billed=True)
+        async with self._bulkheads.of_model(request.model, attempt):
+            return await self._answered(call, request, price)
+
+    async def _answered(self, call: ModelCall, request: ModelRequest, price: Price) -> ModelReply:
+        attempt, given = call.attempt, call.given
         deadline_ms = min(self._timeout_ms, attempt.left_ms(given.active_ms))
+        let_through = await self._let_through(call, request, deadline_ms)
 
         def publish(delta: Delta) -> None:
             self._progress.publish(call.run, f"t{given.turn}", attempt.number, delta)
@@ -249,18 +267,50 @@ class ModelActivities:
             provider = self._providers.of(request.model)
             reply = await attempt.run(provider.complete(request, publish), deadline_ms)
         except ProviderError as error:
+            let_through.failed(error.error.kind)
             await self._failed(call, error)
         except Interrupted as interruption:
+            late = interruption.why == "deadline" and deadline_ms == self._timeout_ms
+            let_through.ended("failed" if late else "neither")
             if interruption.why == "paused":
                 attempt.billed = True
                 await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message="the model call was paused or reset"))
             call.cut_off(interruption, request.model)
+        except BaseException:
+            let_through.ended("neither")
+            raise
+        let_through.ended("succeeded")
+        let_through.used(reply.usage.total)
         call.replied(price, request, reply)
         return reply
 
+    async def _let_through(self, call: ModelCall, request: ModelRequest, lasts_ms: int) -> Pass:
+        given = call.given
+        try:
+            return await self._passage.for_model(
+                call.attempt,
+                request.model,
+                lambda: utf8_size(request.model_dump_json()),
+                request.max_output_tokens,
+                lasts_ms=max(0, lasts_ms),
+                may_fall_back=given.may_fall_back,
+            )
+        except Refused as refused:
+            call.refused(refused)
+        except Interrupted as interruption:
+            if interruption.why == "cancelled":
+                call.give_up(RunError(kind=ErrorKind.CANCELLED, message=f"the call of {request.model} was cancelled"))
+            await call.not_here(f"{request.model} was not called yet")
+
     async def _failed(self, call: ModelCall, failed: ProviderError) -> NoReturn:
         error, reaction = failed.error, REACTIONS[failed.error.kind]
-        retried = not failed.billed and reaction.retry in {"backoff", "after"}
-        if retried and call.attempt.number < self._attempts:
+        waited_for = is_waited_for(failed.retry_after, may_fall_back=call.given.may_fall_back)
+        retried = not failed.billed and reaction.retry in {"backoff", "after"} and waited_for
+        if retried and call.attempt.number < (call.given.max_attempts or self._attempts):
             await call.attempt.again(error, after=failed.retry_after)
         call.give_up(error, billed=failed.billed)
+
+
+def _declared(manifest: Manifest) -> list[ToolContract]:
+    """The tools that the agent's author gave it; which of Tether's own it has hangs on the deployment."""
+    return [contract for contract in manifest.tools if not contract.rereads]

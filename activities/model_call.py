@@ -11,12 +11,14 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from tether.activities.attempts import Attempt, Interrupted
+from tether.activities.passage import Refused
 from tether.errors import ErrorKind, RunError
 from tether.manifest import Manifest
 from tether.model_records import ModelFailure, ModelInput, ModelResult
 from tether.ports import RunRef
 from tether.prices import Price
 from tether.provider import ModelReply, ModelRequest
+from tether.records import Spent
 from tether.text import one_line
 
 
@@ -28,7 +30,7 @@ class ModelCall:
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self.given = given
         self.run = RunRef(info.workflow_id, info.workflow_run_id)
-        self.attempt = Attempt(client, given.failed)
+        self.attempt = Attempt(client, given.failed, given.model)
         self._replied: ModelResult | None = None
 
     @contextmanager
@@ -45,9 +47,23 @@ class ModelCall:
             )
             self.give_up(RunError(kind=ErrorKind.INTERNAL, message=message), billed=True)
 
+    def refused(self, refused: Refused) -> NoReturn:
+        """End the activity: the call was not let through, and no attempt was made."""
+        spent = self._spent.model_copy(update={"attempts": len(self.attempt.failed)})
+        failure = ModelFailure(
+            error=refused.error, spent=spent, model=self.given.model, not_before_ms=refused.not_before_ms
+        )
+        self.attempt.give_up(refused.error, failure)
+
+    def nothing_to_cut(self) -> NoReturn:
+        """End the activity: the call was too long, and nothing of it can be left out."""
+        error = self.attempt.failed[-1].error
+        spent = self._spent.model_copy(update={"attempts": len(self.attempt.failed)})
+        self.attempt.give_up(error, ModelFailure(error=error, spent=spent, model=self.given.model))
+
     def give_up(self, error: RunError, *, billed: bool = False) -> NoReturn:
         """End the activity: the call failed for good; once there was a reply, its bill is known all the same."""
-        made = ModelFailure(error=error, spent=self.attempt.spent, billed=billed, model=self.given.model)
+        made = ModelFailure(error=error, spent=self._spent, billed=billed, model=self.given.model)
         if reply := self._replied:
             told = {"cost": reply.cost, "known": not reply.estimated, "usage": reply.usage, "model": reply.model}
             self.attempt.give_up(error, made.model_copy(update=told))
@@ -95,7 +111,12 @@ class ModelCall:
     def result(self) -> ModelResult:
         """The reply with what it cost, once there is one."""
         assert self._replied  # noqa: S101  only what comes of a reply asks
-        return self._replied.model_copy(update={"spent": self.attempt.spent})
+        return self._replied.model_copy(update={"spent": self._spent})
+
+    @property
+    def _spent(self) -> Spent:
+        """What the attempts took, over all models of the chain."""
+        return self.attempt.spent.model_copy(update={"passed": self.given.passed})
 
     def _estimate(self, price: Price, reply: ModelReply) -> int:
         """What a call costs at most of which not all was reported: not above its worst case, not below what was."""

@@ -11,21 +11,20 @@ from temporalio.client import Client
 from tether.activities.attempts import Attempt
 from tether.activities.beats import Interrupted
 from tether.activities.handled import PROGRAMMING_ERRORS, Handled, written
+from tether.activities.keeping import CUTTING, Keeping
 from tether.activities.served import NotServed, ServedTools
 from tether.agent import Agent
 from tether.changes import note_of
 from tether.errors import ErrorKind, RunError
-from tether.ids import content_id
 from tether.manifest import Manifest
 from tether.policy.permit import terms
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.reconciled import DidNotHappen, Happened, StillUnknown
 from tether.records import RECONCILE
-from tether.text import one_line, utf8_size, valid_unicode
+from tether.text import one_line, valid_unicode
 from tether.tool_costs import once_of
 from tether.tool_records import ReconcileInput, ReconcileResult
 from tether.tools import Tool
-from tether.values import heard
 
 MAX_ATTEMPTS = 3
 MAX_WORDS_BYTES = 1_000
@@ -41,6 +40,7 @@ class ReconcileActivities:
         handlers: Where those run.
         resources: What they get as `context.deps`.
         transcripts: Where the manifest is read.
+        keeping: How much of a result the model is told.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class ReconcileActivities:
         handlers: HandlerRunner,
         resources: Resources,
         transcripts: Transcripts,
+        keeping: Keeping = CUTTING,
     ) -> None:
         self._client = client
         self._served = ServedTools(agents, handlers, resources)
         self._transcripts = transcripts
+        self._keeping = keeping
 
     @activity.defn(name=RECONCILE)
     async def reconcile(self, given: ReconcileInput) -> ReconcileResult:
@@ -78,7 +80,7 @@ class ReconcileActivities:
             function.leave()
         match said:
             case Happened():
-                return search.happened(tool, said)
+                return await search.happened(tool, said, self._keeping)
             case DidNotHappen() if given.still_runs:
                 why = f"{tool.name}'s reconcile found nothing, but what still runs may yet do it"
                 return search.unknown(manifest, why)
@@ -134,20 +136,14 @@ class _Search:
         """Come back, uncounted."""
         await self.attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message), after)
 
-    def happened(self, tool: Tool, said: Happened) -> ReconcileResult:
+    async def happened(self, tool: Tool, said: Happened, keeping: Keeping) -> ReconcileResult:
         """The call took effect, with its result as the handler's own would be written."""
-        value = written(tool, said.result)
         note = note_of(self.given.call.approval, tool.contract.sensitive)
-        text = heard(note, value)
-        return ReconcileResult(
-            verdict="happened",
-            value=value,
-            content=content_id(text),
-            note=note,
-            spent=self.attempt.spent,
-            cost=once_of(tool.contract, self.given.call.reserved),
-            size=utf8_size(text),
-        )
+        whole = written(tool, said.result)
+        told = await keeping.told(tool.contract, self.given.call, self.attempt, note, whole)
+        # Where nothing is kept for it, the run that this one resumes has paid for it.
+        cost = once_of(tool.contract, self.given.call.reserved) if self.given.call.reservation else 0
+        return ReconcileResult(verdict="happened", **told, spent=self.attempt.spent, cost=cost)
 
     def unknown(self, manifest: Manifest, why: str = "") -> ReconcileResult:
         """A person has to say."""

@@ -85,7 +85,7 @@ class SetupActivities:
         info = activity.info()
         assert info.workflow_id  # noqa: S101  only workflows schedule this
         try:
-            return await self._transcripts.manifest(RunRef(info.workflow_id, given.pinned_in))
+            return await self._transcripts.manifest(RunRef(given.pinned_at or info.workflow_id, given.pinned_in))
         except TranscriptLost as error:
             raise _final(ErrorKind.TRANSCRIPT_LOST, str(error)) from error
 

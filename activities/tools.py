@@ -15,20 +15,22 @@ from tether.activities.attempts import Attempt
 from tether.activities.beats import Interrupted, Why
 from tether.activities.billing import CallBill
 from tether.activities.handled import PROGRAMMING_ERRORS, Ended, Handled, described, written
+from tether.activities.keeping import CUTTING, Keeping
+from tether.activities.passage import Pass, Passage, Refused
+from tether.activities.places import UNBOUNDED, ToolPlace, WorkerBulkheads
 from tether.activities.served import NotServed, ServedTools
+from tether.admissions import Report
 from tether.agent import Agent
+from tether.backoff import Backoff
 from tether.changes import note_of
 from tether.contract import EffectState
 from tether.errors import ErrorKind, RunError, ToolError
-from tether.ids import content_id
 from tether.permitted import unmet
 from tether.ports import HandlerRunner, Resources, RunRef, Transcripts
 from tether.progress import outcome_of
 from tether.schema import InvalidArguments
-from tether.text import utf8_size
 from tether.tool_records import ToolFailure, ToolInput, ToolResult
 from tether.tools import Tool
-from tether.values import heard
 
 
 class ToolActivities:
@@ -40,22 +42,32 @@ class ToolActivities:
         handlers: Where handlers run.
         resources: What they get as `context.deps`.
         transcripts: Remembers results for the next model call.
+        passage: Lets calls through.
+        keeping: How much of a result the model is told.
+        bulkheads: How many calls this worker makes at once.
         clock: Seconds since the epoch, by which approvals expire.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  it stands between all of these
         self,
         client: Client,
         agents: Mapping[str, Agent],
         handlers: HandlerRunner,
         resources: Resources,
         transcripts: Transcripts,
+        passage: Passage,
+        keeping: Keeping = CUTTING,
+        *,
+        bulkheads: WorkerBulkheads = UNBOUNDED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
+        self._bulkheads = bulkheads
+        self._passage = passage
         self._served = ServedTools(agents, handlers, resources)
         self._handlers = handlers
         self._transcripts = transcripts
+        self._keeping = keeping
         self._clock = clock
 
     @activity.defn(dynamic=True)
@@ -69,24 +81,20 @@ class ToolActivities:
         except NotServed as error:
             await attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=str(error)))
         bill = CallBill(tool, given, attempt, self._handlers)
-        execution = _Execution(tool, given, attempt, bill, self._clock, worker=self._client.identity)
+        execution = _Execution(
+            tool, given, attempt, bill, self._clock, passage=self._passage, worker=self._client.identity
+        )
         handler = self._served.handled(tool, given, attempt)
+        place = self._bulkheads.of_tool(tool, attempt, handler)
         try:
-            returned = await execution.result_of(handler)
+            returned = await execution.result_of(handler, place)
         finally:
             handler.leave()
-        value, cost = written(tool, returned), await bill.settled(returned)
+            place.leave()
+        whole, cost = written(tool, returned), await bill.settled(returned)
         note = note_of(given.approval, tool.contract.sensitive)
-        text = heard(note, value)
-        result = ToolResult(
-            value=value,
-            content=content_id(text),
-            note=note,
-            spent=attempt.spent,
-            late_ms=execution.late_ms,
-            cost=cost,
-            size=utf8_size(text),
-        )
+        told = await self._keeping.told(tool.contract, given, attempt, note, whole)
+        result = ToolResult(**told, spent=attempt.spent, late_ms=execution.late_ms, cost=cost)
         assert info.workflow_id and info.workflow_run_id  # noqa: PT018, S101  only workflows schedule this
         self._transcripts.called(RunRef(info.workflow_id, info.workflow_run_id), given.turn, given.call, result)
         return result
@@ -100,7 +108,15 @@ class _Execution:
     """
 
     def __init__(
-        self, tool: Tool, given: ToolInput, attempt: Attempt, bill: CallBill, clock: Callable[[], float], *, worker: str
+        self,
+        tool: Tool,
+        given: ToolInput,
+        attempt: Attempt,
+        bill: CallBill,
+        clock: Callable[[], float],
+        *,
+        passage: Passage,
+        worker: str,
     ) -> None:
         self._tool = tool
         self._contract = tool.contract
@@ -108,6 +124,8 @@ class _Execution:
         self._attempt = attempt
         self._bill = bill
         self._clock = clock
+        self._passage = passage
+        self._pass: Pass | None = None
         self._worker = worker
         self.late_ms = 0
         self._still_runs = self._final = False
@@ -116,11 +134,21 @@ class _Execution:
         self._entered = False
         self._acted = self._acted_before = bool(attempt.failed or attempt.billed_before)
 
-    async def result_of(self, handler: Handled) -> Any:
+    async def result_of(self, handler: Handled, place: ToolPlace) -> Any:
         """What the handler returns; any failure is raised as what it means."""
         self._check()
+        await place.take()
+        try:
+            return await self._called(handler)
+        finally:
+            self._report("neither")  # unless there was a better word
+
+    async def _called(self, handler: Handled) -> Any:
         try:
             await self._attempt.before_fence(handler.ready())
+            self._pass = await self._passage.for_tool(self._attempt, self._contract, self._given.context)
+        except Refused as refused:
+            self._told(refused.error.kind, refused.error.message)
         except Interrupted as interruption:
             if interruption.why == "deadline":
                 message = f"no thread is free for {self._tool.name}; it comes back for one"
@@ -133,7 +161,7 @@ class _Execution:
                 await self._attempt.enter()
                 self._entered = True
             self._acted = self._attempt.billed = True
-            return await self._returned(handler, deadline_ms)
+            returned = await self._returned(handler, deadline_ms)
         except Interrupted as interruption:
             await self._interrupted(interruption)
         except InvalidArguments as error:
@@ -145,6 +173,12 @@ class _Execution:
             certain = self._did_nothing(error)
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
+        self._report("succeeded")
+        return returned
+
+    def _report(self, how: Report) -> None:
+        if self._pass is not None:
+            self._pass.ended(how)
 
     async def _returned(self, handler: Handled, deadline_ms: int) -> Any:
         """What the handler returns: in time, or late where that decides what became of its effect."""
@@ -225,6 +259,7 @@ class _Execution:
             case "deadline":
                 seconds = self._contract.timeout_ms / 1000
                 error = RunError(kind=ErrorKind.TOOL_TIMEOUT, message=f"{name} did not answer within {seconds:g} s")
+                self._report("failed")
                 await self._cut_off(error)
             case "paused":
                 error = RunError(kind=ErrorKind.NOT_HERE, message=f"{name} was paused or reset, or the server was away")
@@ -249,6 +284,7 @@ class _Execution:
     async def _failed(self, raised: Exception, *, certain: bool, transient: bool) -> NoReturn:
         error = RunError(kind=ErrorKind.TOOL_FAILED, message=described(raised))
         self._attempt.billed = not certain
+        self._report("failed" if transient else "neither")
         if self._entered and not certain:
             if self._contract.effect == "unsafe":
                 self._unknown(error.message)
@@ -260,7 +296,8 @@ class _Execution:
 
     async def _again(self, error: RunError, *, nothing_done: bool = False) -> NoReturn:
         if self._attempt.number < self._contract.retries.attempts and not self._final:
-            await self._attempt.again(error, nothing_done=nothing_done)
+            backoff = Backoff.of(self._contract.retries)
+            await self._attempt.again(error, backoff=backoff, nothing_done=nothing_done)
         if self._entered and not nothing_done:
             self._unknown(error.message)
         self._told(error.kind, error.message)

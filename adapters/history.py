@@ -146,6 +146,26 @@ class HistoryReader:
             fold(record, event)
         return record
 
+    async def whole_record(self, record: Record) -> Record:
+        """The record of a run with those of the runs that it resumes before it.
+
+        Args:
+            record: Of the run itself.
+
+        Raises:
+            RunNotFound: The history of one of them has expired.
+        """
+        carried = record.input.carried if record.input and record.input.resumed else None
+        if carried is None:
+            return record
+        whole = Record(run=record.run)
+        for segment in carried.segments:
+            async for event in self.events(segment.workflow_id, segment.run_id):
+                fold(whole, event)
+        async for event in self.chain(record.run):
+            fold(whole, event)
+        return whole
+
     async def newest_first(self, workflow_id: str, run_id: str) -> AsyncIterator[RunEvent]:
         """The events of one run, newest first: its tail costs one small page.
 

@@ -14,8 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tether.adapters.notifiers.receiver import Receiver, receiving_url, signing_key
 from tether.adapters.providers.catalog import ProviderSettings
+from tether.contents import MAX_RESULT_BYTES
 from tether.errors import TetherError
 from tether.records import RunSettings
+from tether.values import MAX_RESULT_BYTES as MAX_CARRIED_BYTES
 
 MAX_HEARTBEAT_SECONDS = 3_600
 
@@ -48,6 +50,7 @@ class Settings(BaseSettings):
         store_url: Of the Postgres that keeps the budgets, `postgresql://…`; needed where the App has budgets.
         upkeep: How often, in seconds, runs that died are settled and people told how budgets stand.
         settle_after: Seconds for which a run has not been heard of before it is asked after.
+        max_result: Bytes of a tool's result that a model is told whole where there is a store, which keeps larger ones.
         webhook_url: Where notices are posted; empty for nowhere.
         webhook_secret: Signs them; needed with `webhook_url`.
     """
@@ -71,6 +74,7 @@ class Settings(BaseSettings):
     store_url: SecretStr = SecretStr("")
     upkeep: float = Field(default=300.0, ge=1, le=86_400)
     settle_after: float = Field(default=300.0, ge=0, le=86_400)
+    max_result: int = Field(default=MAX_RESULT_BYTES, ge=4 * 1024, le=MAX_CARRIED_BYTES)
     webhook_url: SecretStr = SecretStr("")
     webhook_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
 

@@ -94,9 +94,11 @@ class CachedTranscripts:
         record = Record(run=run.workflow_id)
         self.reads += 1
         try:
-            for run_id in (*(segment.run_id for segment in reference.segments), run.run_id):
-                async for event in self._history.events(run.workflow_id, run_id):
+            for segment in reference.segments:
+                async for event in self._history.events(segment.workflow_id or run.workflow_id, segment.run_id):
                     fold(record, event)
+            async for event in self._history.events(run.workflow_id, run.run_id):
+                fold(record, event)
         except RunNotFound as error:
             raise TranscriptLost(_expired(run.workflow_id)) from error
         if record.head(reference.turns) != reference.head:

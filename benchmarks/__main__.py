@@ -18,9 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    admissions,
     answers,
     budgets,
     context,
+    crowd,
+    everything,
+    fairness,
     history,
     latency,
     ledger,
@@ -53,8 +57,12 @@ BENCHMARKS: dict[str, _Benchmark] = {
     "answers": answers.measure,
     "noise": noise.measure,
     "ledger": ledger.measure,
+    "admissions": admissions.measure,
     "context": context.measure,
     "budgets": budgets.measure,
+    "fairness": fairness.measure,
+    "everything": everything.measure,
+    "crowd": crowd.measure,
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from benchmarks.apps import UNLIMITED
 from benchmarks.figures import Row, Section
 from benchmarks.stand import Stand
 from tether import Agent, App, Context, RunResult, tool
@@ -115,7 +116,7 @@ async def _run(here: Stand, model: str, way: Way, steps: int) -> RunResult:
             }
         )
         tether = Tether(here.client, wire, settings)
-        served = await tether.serve(App(agents=[clerk], policy=ALLOW_ALL))
+        served = await tether.serve(App(agents=[clerk], policy=ALLOW_ALL, rates=UNLIMITED))
         try:
             limits = LimitOverrides(max_steps=steps + 1, timeout=3_600)
             return await AgentClient(here.client, settings=served).run(clerk, "Check the order book.", limits=limits)

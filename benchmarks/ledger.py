@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.figures import Row, Sample, Section
 from benchmarks.stand import Stand
+from benchmarks.stores import new_store
 from tether.adapters.store.books import PostgresBooks
 from tether.adapters.store.engine import Store
 from tether.adapters.store.ledger import PostgresLedger
-from tether.adapters.store.migrate import upgrade
 from tether.budget.books import StaleDraw
 from tether.budget.config import Budgets
 from tether.budget.draws import Charge, Draw, Reserved
-from tether.workers.embedded import EmbeddedStore
 
 PROCESSES = 2
 CONNECTIONS = (1, 8, 64)
@@ -34,9 +31,6 @@ EVERY = 5
 LEAST = 20
 """Draws a second below which something is broken."""
 
-
-ON_DISK = Path(__file__).parents[1] / "build"
-"""Not the temporary folder, which may be in memory."""
 NOTE = (
     f"Each draw is one transaction over {len(SCOPES)} scopes that all runs share, committed to the disk; it takes a "
     f"charge and reserves anew. Of each {EVERY}, one is sent twice and one late: these count too. A run "
@@ -56,17 +50,10 @@ class Measured:
 async def measure(_: Stand, *, smoke: bool) -> Section:
     """Draws a second with more and more connections, on disk as in production."""
     seconds = 0.5 if smoke else 5.0
-    ON_DISK.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ON_DISK) as folder:
-        return await _measured(Path(folder) / "store", seconds)
-
-
-async def _measured(folder: Path, seconds: float) -> Section:
-    async with EmbeddedStore(folder) as embedded:
-        await upgrade(embedded.url)
-        async with Store(embedded.url) as store:
+    async with new_store() as url:
+        async with Store(url) as store:
             await PostgresBooks(store).configure(BUDGETS)
-        rows = [_row(connections, await at_once(embedded.url, connections, seconds)) for connections in CONNECTIONS]
+        rows = [_row(connections, await at_once(url, connections, seconds)) for connections in CONNECTIONS]
     return Section(
         title="Ledger: draws on one hot scope",
         rows=rows,

@@ -16,12 +16,26 @@ from unittest.mock import patch
 
 from pydantic import BaseModel, SecretStr
 
+from benchmarks.memory import Memory, memory
 from benchmarks.stopwatch import Stopwatch
 
-Served = Literal["tether", "tether-split", "all-allowed", "hundred-rules", "asking", "budgets", "no-budgets", "own-cap"]
+Served = Literal[
+    "tether",
+    "tether-split",
+    "all-allowed",
+    "hundred-rules",
+    "asking",
+    "budgets",
+    "no-budgets",
+    "own-cap",
+    "everything",
+    "nothing",
+    "crowd",
+    "few-places",
+]
 """What Tether's workers serve; each has a task queue of that name."""
 
-ModelKind = Literal["model", "stalling-model", "counting-model", "wordy-model"]
+ModelKind = Literal["model", "stalling-model", "counting-model", "wordy-model", "slow-model"]
 Kind = ModelKind | Literal["loop"] | Served
 
 
@@ -31,10 +45,12 @@ class Used(BaseModel):
     Attributes:
         cpu_ms: CPU time of all its threads.
         model_ms: Duration of each model call.
+        memory: What it holds; None where nothing tells.
     """
 
     cpu_ms: float
     model_ms: list[float] = []
+    memory: Memory | None = None
 
 
 class Ready(BaseModel):
@@ -50,13 +66,17 @@ class Options(BaseModel):
         address: Of the Temporal server.
         model_url: Of the scripted model.
         heartbeat: Seconds, of Tether's workers.
-        store_url: Of the store, for workers whose App has budgets.
+        store_url: Of the store; empty for none.
+        activities: That a worker of Tether's runs at once.
+        seconds: That a slow model takes for each reply.
     """
 
     address: str = ""
     model_url: str = ""
     heartbeat: float = 15.0
     store_url: str = ""
+    activities: int = 100
+    seconds: float = 0.0
 
 
 async def main(kind: Kind, options: Options) -> None:
@@ -64,8 +84,8 @@ async def main(kind: Kind, options: Options) -> None:
     stop, stopwatch = asyncio.Event(), Stopwatch()
     answering = asyncio.create_task(_answer(stopwatch, stop))
     match kind:
-        case "model" | "stalling-model" | "counting-model" | "wordy-model":
-            await _serve_model(kind, stop=stop)
+        case "model" | "stalling-model" | "counting-model" | "wordy-model" | "slow-model":
+            await _serve_model(kind, options, stop=stop)
         case "loop":
             from benchmarks.baseline import serve  # noqa: PLC0415  only this kind needs it
 
@@ -76,8 +96,8 @@ async def main(kind: Kind, options: Options) -> None:
     await answering
 
 
-async def _serve_model(kind: ModelKind, *, stop: asyncio.Event) -> None:
-    from benchmarks.scripted import WORDY, Counting, Stalling, answer  # noqa: PLC0415  only these kinds need it
+async def _serve_model(kind: ModelKind, options: Options, *, stop: asyncio.Event) -> None:
+    from benchmarks.scripted import WORDY, Counting, Slow, Stalling, answer  # noqa: PLC0415  only these kinds need it
     from tether.testing.wire import Answer, Request, WireServer  # noqa: PLC0415
 
     says: dict[ModelKind, Callable[[Request], Answer]] = {
@@ -85,6 +105,7 @@ async def _serve_model(kind: ModelKind, *, stop: asyncio.Event) -> None:
         "stalling-model": Stalling(),
         "counting-model": Counting(),
         "wordy-model": WORDY,
+        "slow-model": Slow(options.seconds),
     }
     async with WireServer(says[kind], record=False) as server:
         _say(Ready(url=server.openai_url))
@@ -111,6 +132,7 @@ async def _serve_tether(kind: Served, options: Options, stopwatch: Stopwatch, st
             "openai_api_key": None,
             "openai_base_url": options.model_url,
             "heartbeat": options.heartbeat,
+            "max_activities": options.activities,
             "store_url": SecretStr(options.store_url),
             "task_queue": kind,
             "model_queue": f"{kind}-models" if split else "",
@@ -129,7 +151,7 @@ async def _answer(stopwatch: Stopwatch, stop: asyncio.Event) -> None:
     told = time.process_time()
     while await reader.readline():
         now = time.process_time()
-        _say(Used(cpu_ms=(now - told) * 1000, model_ms=stopwatch.read()))
+        _say(Used(cpu_ms=(now - told) * 1000, model_ms=stopwatch.read(), memory=memory()))
         told = now
     stop.set()
 

@@ -51,6 +51,21 @@ WORDY = Counting(MAX_OUTPUT_TOKENS)
 """Each of its replies is as long as it may be, by what it reports."""
 
 
+@dataclass(frozen=True)
+class Slow:
+    """Says the same, after a while.
+
+    Attributes:
+        seconds: How long it takes for each reply.
+    """
+
+    seconds: float
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer, later."""
+        return Stall(seconds=self.seconds, reply=answer(request))
+
+
 class Stalling:
     """Says the same, but falls silent once in the middle of each run's second turn: there its worker can be killed."""
 

@@ -18,15 +18,18 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.baseline import CALL_MODEL, QUEUE, Loop
-from benchmarks.peers import Kind, Options, Ready, Served, Used
+from benchmarks.peers import Kind, ModelKind, Options, Ready, Served, Used
 from benchmarks.workload import AGENT, limits, task
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
+from tether.context import ANONYMOUS, DEFAULT_TENANT
 from tether.records import THINK
 from tether.starters.client import AgentClient
 from tether.workers.dev import DevServer
 
 Subject = Served | Literal["loop"]
+WITHOUT_STORE: frozenset[Subject] = frozenset({"nothing"})
+"""Who is given none, though one is open."""
 _LONGEST_LINE = 1 << 24
 _PATIENCE = 60.0
 """Seconds that a run may take, and one more for each of its turns, before it counts as stuck."""
@@ -126,7 +129,9 @@ class Stand:
         model: The scripted model.
         workers: The workers that run, by what they serve.
         latest: The latest run of each subject and length.
-        store_url: Of the store that workers with budgets are given; empty where none is open.
+        store_url: Of the store that workers are given; empty where none is open.
+        user: Whose the runs of Tether are; empty for nobody's in particular.
+        tenant: To whom this user belongs.
     """
 
     def __init__(self, address: str, client: Client, plain: Client, model: Peer) -> None:
@@ -136,12 +141,15 @@ class Stand:
         self.workers: dict[Subject, Peer] = {}
         self.latest: dict[tuple[Subject, int], Ran] = {}
         self.store_url = ""
+        self.user = ""
+        self.tenant = ""
         self._plain = plain
 
     async def worker(self, subject: Subject, *, heartbeat: float = 15.0, model: Peer | None = None) -> Peer:
         """Start one more worker."""
         url = (model or self.model).url
-        options = Options(address=self.address, model_url=url, heartbeat=heartbeat, store_url=self.store_url)
+        store_url = "" if subject in WITHOUT_STORE else self.store_url
+        options = Options(address=self.address, model_url=url, heartbeat=heartbeat, store_url=store_url)
         return await Peer.start(subject, options)
 
     @asynccontextmanager
@@ -165,7 +173,8 @@ class Stand:
                 Loop.run, task(turns, name), id=f"loop/{uuid.uuid4()}", task_queue=QUEUE
             )
         agents = AgentClient(self.client, settings=Settings().model_copy(update={"task_queue": subject}))
-        run = await agents.start(AGENT.name, task(turns, name), limits=limits(turns))
+        user, tenant = self.user or ANONYMOUS, self.tenant or DEFAULT_TENANT
+        run = await agents.start(AGENT.name, task(turns, name), user=user, tenant=tenant, limits=limits(turns))
         return self.client.get_workflow_handle(run.id)
 
     async def run(self, subject: Subject, turns: int) -> Ran:
@@ -198,6 +207,16 @@ class Stand:
             found.append([event async for event in handle.fetch_history_events()])
             run_id = found[-1][-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         return found
+
+
+@asynccontextmanager
+async def serving_model(kind: ModelKind) -> AsyncIterator[Peer]:
+    """A scripted model beside the usual one."""
+    model = await Peer.start(kind, Options())
+    try:
+        yield model
+    finally:
+        await model.stop()
 
 
 @asynccontextmanager

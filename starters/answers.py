@@ -34,14 +34,15 @@ from tether.errors import (
     RunEnded,
     StarterMayNot,
     TetherError,
+    TooManyAnswers,
     UnknownCall,
 )
 from tether.starters.failures import PAUSE_SECONDS, explained, through_outages
 
 T = TypeVar("T")
 
-TAKEN_WITHIN_SECONDS = 10.0
-"""How long an answer waits for a worker."""
+TAKEN_WITHIN_SECONDS = 15.0
+"""How long an answer waits for a worker: what one that has just stopped took with it is another's after 10 s."""
 DECIDED_WITHIN_SECONDS = 60.0
 """How long it waits for what becomes of it then."""
 
@@ -55,6 +56,7 @@ REFUSALS: dict[RefusalKind, type[AnswerRefused]] = {
     "changed_arguments": ArgumentsChanged,
     "invalid_answer": InvalidAnswer,
     "run_ended": RunEnded,
+    "too_many": TooManyAnswers,
 }
 _DROPPED = "workflow task failure"
 _OR_LATER = ", or leave it as a signal, which waits (`--later`)"

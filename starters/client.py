@@ -30,6 +30,7 @@ from tether.starters.handle import RunHandle
 from tether.starters.inbox import WaitingRequest, waiting_requests
 from tether.starters.listing import ListedState, RunListing, listing_of, query_for
 from tether.starters.request import request
+from tether.starters.resuming import begun, resumption
 from tether.starters.starting import started
 
 __all__ = ["AgentClient", "RunHandle", "RunListing"]
@@ -175,6 +176,38 @@ class AgentClient:
         except RuntimeError:
             return asyncio.run(self.run(agent, task, **options))
         raise TetherError("run_sync was called inside a running event loop; write `await client.run(...)` there")
+
+    async def resume(
+        self,
+        run: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        limits: LimitOverrides | Mapping[str, Any] | None = None,
+        by: Actor | None = None,
+        output: Agent | None = None,
+    ) -> RunHandle[Any]:
+        """Go on where a run has ended, in a new run of the same version; nothing that was done is done again.
+
+        Its time, turns and money are its own. A run that was resumed already is not resumed twice: the run that goes
+        on from it is found. That is `run/{tenant}/{key}.r1`, the next one `.r2`, and so on.
+
+        Args:
+            run: Its id or key.
+            tenant: Of a key.
+            limits: In place of those that it had, as for `start`; those that aren't given hold again.
+            by: Who resumes it, and counts as who started the new run; None for who started the old one.
+            output: The agent whose output model the answer is parsed into.
+
+        Raises:
+            RunNotFound: There is no such run, or its history has expired, or that of a run before it.
+            NotResumable: It goes on, it completed, or resuming it would lead to the same end.
+            NotAnswered: No worker says in time where it stood.
+            KeyConflict: It was resumed already with other limits, or the new run's id is another run's.
+            InvalidRun: The limits can't be used.
+        """
+        handle = await self.get(run, tenant=tenant)
+        following = await resumption(await self.temporal(), handle, limits=limits, starter=by.id if by else "")
+        return await begun(await self.temporal(), following, output.output if output else None)
 
     async def get(self, run: str, *, tenant: str = DEFAULT_TENANT, output: Agent | None = None) -> RunHandle[Any]:
         """A run by its id or its key.

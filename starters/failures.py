@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tether.adapters.attributes import AttributesMissing
 from tether.adapters.connection import ConnectionFailed
-from tether.errors import InvalidRun, RunNotFound, TetherError
+from tether.errors import InvalidRun, RunNotFound, TetherError, TooManyAnswers
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ _PASSING = {
 }
 _CUT = ("transport error", "h2 protocol error", "connection error", "error reading a body")
 """What Temporal's client says, with an unknown status, of a connection that broke."""
+_FULL = "execution limit for signal events"
+"""What the server says where a run was sent 10,000 signals (`history.maximumSignalsPerExecution`)."""
 _RUNNING = "is its server running?"
 _REFUSED = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 
@@ -67,6 +69,11 @@ def explanation(error: RPCError, run: str = "") -> TetherError:
         return ConnectionFailed(f"Temporal does not answer: {error.message}; {advice if run else _RUNNING}")
     if error.status is RPCStatusCode.INVALID_ARGUMENT and "earch attribute" in error.message:
         return AttributesMissing(f"the namespace isn't set up for Tether ({error.message}); run `tether setup`")
+    if _FULL in error.message:
+        return TooManyAnswers(
+            f"run {run!r} was sent as many signals as it takes before it continues as new: send it again once what it "
+            "has in flight has ended"
+        )
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
         return InvalidRun(f"Temporal refused the request: {error.message}")
     return ConnectionFailed(f"Temporal answered {error.status.name.lower()}: {error.message}")

@@ -30,6 +30,7 @@ from tether.starters.answers import funding_in, new_id, send_answer, waiting_in
 from tether.starters.failures import ANSWER_SECONDS, attended, explained, through_outages
 from tether.starters.overriding import override_run
 from tether.starters.pending import PendingAttempt, pending_attempts
+from tether.starters.request import is_batch
 from tether.starters.status import view_of
 from tether.starters.stream import follow
 from tether.step import AgentStep
@@ -95,7 +96,8 @@ class RunHandle(Generic[OutputT]):
         state = described.typed_search_attributes.get(attributes.STATE) or ""
         pending = await pending_attempts(described, self._client.data_converter)
         waiting, funding = await waiting_in(described), await funding_in(described)
-        return view_of(await self.record(), pending, state, waiting, funding)
+        view = view_of(await self.record(), pending, state, waiting, funding)
+        return view.model_copy(update={"batch": is_batch(described)})
 
     async def waiting(self) -> tuple[Request, ...]:
         """What of the run waits for people.
@@ -213,6 +215,18 @@ class RunHandle(Generic[OutputT]):
         if record.status == "cancelled":
             record.result = await self._result_in_memo()
         return record
+
+    async def whole_record(self, record: Record) -> Record:
+        """The run's record with those of the runs that it resumes before it, for what the model was told.
+
+        Args:
+            record: Of the run itself.
+
+        Raises:
+            RunNotFound: The history of one of them has expired.
+        """
+        async with explained(self.id):
+            return await through_outages(lambda: self._reader.whole_record(record))
 
     async def cancel(self) -> bool:
         """Ask the run to stop: what is in flight is cancelled and waited for.

@@ -7,8 +7,7 @@ from temporalio.client import Client, WorkflowExecution
 from tether.adapters import attributes
 from tether.approvals import WAITING_MEMO, Request
 from tether.records import RUN_WORKFLOW
-from tether.start import RequestMemo
-from tether.starters.request import REQUEST_MEMO
+from tether.start import REQUEST_MEMO, RequestMemo
 from tether.value import Value
 
 

@@ -9,26 +9,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from temporalio.client import WorkflowExecutionDescription
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
 from tether.adapters import attributes
 from tether.agent import MAX_AGENT_NAME
 from tether.context import ANONYMOUS, DEFAULT_ROLE, DEFAULT_TENANT, RunContext
 from tether.errors import ErrorKind, InvalidRun, TooLarge
-from tether.ids import canonical, pseudonym, run_id, sha256
+from tether.ids import pseudonym, run_id
 from tether.limits import LimitChanges, LimitOverrides
 from tether.messages import Message
 from tether.start import RequestMemo, RunInput, unacceptable
 from tether.text import cut, one_line, valid_json, valid_unicode
 
-REQUEST_MEMO = "tether"
 MAX_NAME_BYTES = 1_000
 """Of a user, role, session, request id or task type: room for any id, none for a document."""
 
 _AGENT = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_AGENT_NAME}}}")
 _METADATA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 _EARLIER: TypeAdapter[tuple[Message, ...]] = TypeAdapter(tuple[Message, ...])
-_INTERACTIVE, _BATCH = 3, 5
+_BATCH = 5
+_INTERACTIVE = 3
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Request:
         """Interactive before batch, and no user before another."""
         context = self.input.context
         return Priority(
-            priority_key=_BATCH if self.batch else _INTERACTIVE, fairness_key=pseudonym(context.tenant, context.user)
+            priority_key=_BATCH if self.batch else _INTERACTIVE,
+            fairness_key=pseudonym(context.tenant, context.user),
         )
 
     @property
@@ -79,6 +81,12 @@ class Request:
         return TypedSearchAttributes(
             [SearchAttributePair(key, cut(value, attributes.MAX_VALUE_BYTES)) for key, value in values.items() if value]
         )
+
+
+def is_batch(described: WorkflowExecutionDescription) -> bool:
+    """Whether a run that was started lets interactive ones come first."""
+    priority: int = described.raw_description.workflow_execution_info.priority.priority_key
+    return priority == _BATCH
 
 
 def request(  # noqa: PLR0913  as `AgentClient.start` takes them
@@ -121,10 +129,27 @@ def request(  # noqa: PLR0913  as `AgentClient.start` takes them
         metadata=_metadata(metadata or {}),
         earlier=_earlier(earlier),
     )
-    given = RunInput(agent=agent, task=valid_unicode(task), context=context, limits=_limits(limits), plan=plan)
+    given = RunInput(agent=agent, task=valid_unicode(task), context=context, limits=limit_changes(limits), plan=plan)
     if error := unacceptable(given):
         raise (TooLarge if error.kind is ErrorKind.TOO_LARGE else InvalidRun)(error.message)
-    return Request(given, RequestMemo(agent=agent, digest=_digest(given)), batch)
+    return Request(given, RequestMemo.of(given), batch)
+
+
+def limit_changes(limits: LimitOverrides | Mapping[str, Any] | None) -> LimitChanges | None:
+    """Limits of one run as recorded; None where none are given.
+
+    Raises:
+        InvalidRun: They can't be used.
+    """
+    if not limits:
+        return None
+    if isinstance(limits, LimitOverrides):
+        return limits.recorded()
+    try:
+        return LimitOverrides.model_validate(dict(limits)).recorded()
+    except ValidationError as error:
+        known = ", ".join(LimitOverrides.model_fields)
+        raise InvalidRun(f"the limits can't be used: {_problems(error)}; there are: {known}") from error
 
 
 def _name(what: str, name: str, *, required: bool = False) -> str:
@@ -168,37 +193,9 @@ def _metadata(metadata: Mapping[str, Any]) -> dict[str, JsonValue]:
         raise InvalidRun(f"the metadata can't be written as JSON: {_problems(error)}") from error
 
 
-def _limits(limits: LimitOverrides | Mapping[str, Any] | None) -> LimitChanges | None:
-    if not limits:
-        return None
-    if isinstance(limits, LimitOverrides):
-        return limits.recorded()
-    try:
-        return LimitOverrides.model_validate(dict(limits)).recorded()
-    except ValidationError as error:
-        known = ", ".join(LimitOverrides.model_fields)
-        raise InvalidRun(f"the limits can't be used: {_problems(error)}; there are: {known}") from error
-
-
 def _problems(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(
         f"{'.'.join(map(str, e['loc'][:3]))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()[:3]
     )
-
-
-def _digest(given: RunInput) -> str:
-    context = given.context
-    return sha256(
-        canonical(
-            {
-                "agent": given.agent,
-                "user": context.user,
-                "tenant": context.tenant,
-                "task": given.task,
-                "earlier": [message.model_dump(mode="json") for message in context.earlier],
-                "limits": given.limits.model_dump(mode="json", exclude_none=True) if given.limits else {},
-            }
-        )
-    )[:32]

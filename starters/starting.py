@@ -10,10 +10,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tether.errors import KeyConflict
 from tether.records import RUN_WORKFLOW
-from tether.start import RequestMemo
+from tether.start import REQUEST_MEMO, RequestMemo
 from tether.starters.failures import explained
 from tether.starters.handle import RunHandle
-from tether.starters.request import REQUEST_MEMO, Request
+from tether.starters.request import Request
 
 
 async def started(client: Client, asked: Request, task_queue: str, handle: RunHandle[Any]) -> RunHandle[Any]:

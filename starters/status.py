@@ -12,7 +12,7 @@ from tether.approvals import Request
 from tether.budget.purse import Funding
 from tether.model_records import ModelResult
 from tether.record import CallRecord, Record
-from tether.records import AWAIT_FUNDS, DRAW, EVALUATE, NOTIFY, PLAN, SETUP, SUMMARISE, THINK
+from tether.records import AWAIT_FUNDS, DRAW, EVALUATE, FALLBACK, NOTIFY, PLAN, SETUP, SUMMARISE, THINK
 from tether.starters.pending import PendingAttempt
 from tether.state import CallStatus, Doing
 from tether.steps import cost_so_far, steps_of
@@ -27,7 +27,7 @@ _ENDED: dict[str, Doing | Literal["terminated", "timed_out"]] = {
     "timed_out": "timed_out",
 }
 _DOING: TypeAdapter[Doing] = TypeAdapter(Doing)
-_BESIDE = {NOTIFY, EVALUATE, DRAW, AWAIT_FUNDS}
+_BESIDE = {NOTIFY, EVALUATE, DRAW, AWAIT_FUNDS, FALLBACK}
 """Activities that aren't what a run is doing."""
 NO_FUNDING = Funding()
 WAITS = ("waiting_approval", "waiting_budget", "waiting_outcome", "paused", "frozen")
@@ -52,7 +52,7 @@ def view_of(
         funding: How it stands with money, as its memo says.
         present: The time at which it is looked at; None for now.
     """
-    answered = [turn for turn in record.turns.values() if turn.result]
+    answered = [turn for turn in record.turns.values() if turn.is_answered]
     summaries = [summary for turn in record.turns.values() for summary in turn.summaries]
     results = [*record.plans, *(turn.result for turn in answered if turn.result), *summaries]
     last = max(answered, key=lambda turn: turn.number, default=None)
@@ -75,6 +75,7 @@ def view_of(
         cost=ended.cost if ended else cost_so_far(record),
         active_ms=ended.planning_ms + ended.execution_ms if ended else _active_ms(record, results),
         started=record.started,
+        resumed=record.input.resumed.run if record.input and record.input.resumed else "",
     )
 
 
@@ -108,6 +109,8 @@ def _plan_is_next(record: Record) -> bool:
     wanted = record.manifest is not None and record.manifest.plan
     if record.input is not None and record.input.plan is not None:
         wanted = record.input.plan
+    if record.input is not None and record.input.carried is not None:
+        wanted = record.input.carried.state.planning
     return wanted and not record.plans and not record.turns
 
 

@@ -31,7 +31,10 @@ class StepCursor:
 
     def take(self, event: RunEvent) -> Iterator[AgentStep]:
         """Take one event into the record; the steps that it completes."""
+        known = self.record.input is not None
         fold(self.record, event)
+        if not known:
+            self._given, self._turn = self.record.steps_before, max(1, self.record.turns_before)
         for step in (*self._new_plans(), *self._new_of_turns()):
             self._given += 1
             yield step.model_copy(update={"number": self._given})
@@ -50,7 +53,7 @@ class StepCursor:
         last = cut_off(record) if over else None
         begun = {last.turn: TurnRecord(last.turn)} if last and last.turn else {}
         while turn := record.turns.get(self._turn) or begun.get(self._turn):
-            if turn.result is None and not over:
+            if not turn.is_answered and not over:
                 return  # an attempt that failed is made again: what became of the turn isn't known
             steps = steps_of(self._part(self._turn, turns={self._turn: turn}))
             yield from steps[self._given_of_turn :]

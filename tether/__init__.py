@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from tether.context import RunContext
     from tether.contract import Retries
     from tether.errors import TetherError, ToolError
+    from tether.fallbacks import Fallbacks
     from tether.limits import LimitOverrides, Limits
     from tether.messages import assistant, user
     from tether.models import Model
     from tether.policy.rules import Ask, Policy, Rule
     from tether.prices import ModelPrice
-    from tether.protection import Circuits, ProviderRates, Rates
+    from tether.protection import Bulkheads, Circuits, ProviderRates, Rates
     from tether.reconciled import DidNotHappen, Happened, StillUnknown
     from tether.result import RunResult
     from tether.starters.client import AgentClient, RunHandle
@@ -37,9 +38,11 @@ _HOMES = {
     "App": "tether.agent",
     "Ask": "tether.policy.rules",
     "Budgets": "tether.budget.config",
+    "Bulkheads": "tether.protection",
     "Circuits": "tether.protection",
     "Context": "tether.window_policy",
     "DidNotHappen": "tether.reconciled",
+    "Fallbacks": "tether.fallbacks",
     "Happened": "tether.reconciled",
     "LimitOverrides": "tether.limits",
     "Limits": "tether.limits",
@@ -72,9 +75,11 @@ __all__ = [
     "App",
     "Ask",
     "Budgets",
+    "Bulkheads",
     "Circuits",
     "Context",
     "DidNotHappen",
+    "Fallbacks",
     "Happened",
     "LimitOverrides",
     "Limits",

@@ -17,10 +17,11 @@ from pydantic.errors import PydanticUserError
 
 from tether.budget.config import Budgets
 from tether.errors import DeclarationError
+from tether.fallbacks import Fallbacks
 from tether.limits import Limits
 from tether.models import Model
 from tether.policy.rules import Policy
-from tether.protection import Circuits, Rates
+from tether.protection import Bulkheads, Circuits, Rates
 from tether.step import AgentStep
 from tether.text import valid_unicode
 from tether.tools import Tool, ToolRegistry
@@ -50,6 +51,7 @@ class Agent(Declared):
         plan: Whether a run begins with a plan.
         context: What a call is sent of a long run.
         stop: A predicate over the steps so far; true after a turn ends the run as complete.
+        fallbacks: What people are told in its own words where a run has no answer.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Agent(Declared):
     plan: bool = True
     context: Context = Context()
     stop: Stop | None = None
+    fallbacks: Fallbacks = Fallbacks()
 
     if TYPE_CHECKING:
         # What may be written is wider than what is kept: type checkers are told, pydantic converts.
@@ -78,6 +81,7 @@ class Agent(Declared):
             plan: bool = ...,
             context: Context = ...,
             stop: Stop | None = ...,
+            fallbacks: Fallbacks = ...,
         ) -> None: ...
 
     @field_validator("name")
@@ -176,6 +180,7 @@ class App:
             budgets: then no store is needed, and a run's own `max_cost_usd` is all that holds.
         circuits: When a model or a tool that fails is left alone for a while.
         rates: How often models and tools may be called.
+        bulkheads: How much of each worker one tool or provider may take.
         workflows: Temporal workflows of the user's own.
         activities: Temporal activities of the user's own.
 
@@ -184,7 +189,7 @@ class App:
             the same type, or a resource isn't one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  an App has the parts that it has
         self,
         *,
         agents: Sequence[Agent],
@@ -193,6 +198,7 @@ class App:
         budgets: Budgets | str | Path | None = None,
         circuits: Circuits | None = None,
         rates: Rates | None = None,
+        bulkheads: Bulkheads | None = None,
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
     ) -> None:
@@ -202,6 +208,7 @@ class App:
         self.budgets = budgets
         self.circuits = circuits or Circuits()
         self.rates = rates or Rates()
+        self.bulkheads = bulkheads or Bulkheads()
         self.folder = _folder_of(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's module
         self.workflows = tuple(workflows)
         self.activities = tuple(activities)

@@ -25,6 +25,7 @@ RefusalKind = Literal[
     "changed_arguments",
     "invalid_answer",
     "run_ended",
+    "too_many",
 ]
 
 MAX_ANSWER_BYTES = 24 * 1024

@@ -65,6 +65,8 @@ class ToolContract(Value):
         reports_cost: Whether a function of the tool says what an execution cost, by what the handler returned.
         version: Changed by the author when the meaning changes though the schema doesn't.
         no_effect_on: Names of exceptions that leave nothing behind.
+        rereads: Whether it only reads again what a run was given already, so that no policy has a say; of Tether's own
+            tools only.
     """
 
     name: str
@@ -90,6 +92,7 @@ class ToolContract(Value):
     reports_cost: bool = False
     version: str = ""
     no_effect_on: tuple[str, ...] = ()
+    rereads: bool = False
 
     @property
     def digest(self) -> str:

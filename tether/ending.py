@@ -5,12 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tether.contract import EffectState
+from tether.fallback import Fallback
 from tether.result import EffectCounts, EffectLine, RunResult
 from tether.start import RunInput
 from tether.state import MAX_REMEMBERED, Ending, RunState
 
 
-def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, version: str, now: datetime) -> RunResult:
+def result_of(
+    given: RunInput,
+    state: RunState,
+    ending: Ending,
+    *,
+    run: str,
+    version: str,
+    now: datetime,
+    fallback: Fallback | None = None,
+) -> RunResult:
     """What a run leaves behind.
 
     Args:
@@ -20,6 +30,7 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         run: Its id.
         version: Digest of the manifest; empty where it was never pinned.
         now: When it ends.
+        fallback: What people are told in place of an answer.
     """
     context = given.context
     counters = state.counters
@@ -39,7 +50,7 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         user=context.user,
         started=started,
         completed=now,
-        turns=state.turn,
+        turns=state.turn - state.before,
         steps=state.steps,
         usage=counters.usage,
         cost=counters.cost,
@@ -52,6 +63,9 @@ def result_of(given: RunInput, state: RunState, ending: Ending, *, run: str, ver
         metadata=context.metadata,
         composed=state.composed,
         overrides=tuple(state.purse.overrides),
+        resumed=given.resumed.run if given.resumed else "",
+        continued_as=state.continued_as,
+        fallback=fallback,
     ).carriable()
 
 

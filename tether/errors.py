@@ -46,6 +46,9 @@ class ErrorKind(StrEnum):
     TRANSCRIPT_LOST = "transcript_lost"
     STOP_FAILED = "stop_failed"
     TIMEOUT = "timeout"
+    BUDGET = "budget"
+    MAX_STEPS = "max_steps"
+    MAX_TOOL_CALLS = "max_tool_calls"
     CANCELLED = "cancelled"
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
@@ -64,26 +67,28 @@ class Reaction(Value):
             as an attempt; `never`.
         fallback: Whether the next model of the agent's chain may be tried once retries are used up.
         tell_model: Whether the model hears of it as the result of its call, and the run goes on.
+        fault: Whether it is a fault of the other side's, which counts towards opening its circuit.
     """
 
     retry: Retry
     fallback: bool = False
     tell_model: bool = False
+    fault: bool = False
 
 
 _NEVER = Reaction(retry="never")
 _TELL = Reaction(retry="never", tell_model=True)
 
 REACTIONS: dict[ErrorKind, Reaction] = {
-    ErrorKind.CONNECTION: Reaction(retry="backoff", fallback=True),
-    ErrorKind.PROVIDER_TIMEOUT: Reaction(retry="reschedule", fallback=True),
+    ErrorKind.CONNECTION: Reaction(retry="backoff", fallback=True, fault=True),
+    ErrorKind.PROVIDER_TIMEOUT: Reaction(retry="reschedule", fallback=True, fault=True),
     ErrorKind.RATE_LIMITED: Reaction(retry="after", fallback=True),
     ErrorKind.RATE_LIMIT_EXCEEDED: Reaction(retry="never", fallback=True, tell_model=True),
     ErrorKind.CIRCUIT_OPEN: Reaction(retry="wait", fallback=True, tell_model=True),
-    ErrorKind.OVERLOADED: Reaction(retry="after", fallback=True),
-    ErrorKind.PROVIDER_ERROR: Reaction(retry="after", fallback=True),
-    ErrorKind.STREAM_CUT: Reaction(retry="reschedule", fallback=True),
-    ErrorKind.MALFORMED_REPLY: Reaction(retry="reschedule", fallback=True),
+    ErrorKind.OVERLOADED: Reaction(retry="after", fallback=True, fault=True),
+    ErrorKind.PROVIDER_ERROR: Reaction(retry="after", fallback=True, fault=True),
+    ErrorKind.STREAM_CUT: Reaction(retry="reschedule", fallback=True, fault=True),
+    ErrorKind.MALFORMED_REPLY: Reaction(retry="reschedule", fallback=True, fault=True),
     ErrorKind.LOST: Reaction(retry="reschedule", fallback=True),
     ErrorKind.BAD_REQUEST: _NEVER,
     ErrorKind.AUTHENTICATION: _NEVER,
@@ -99,8 +104,8 @@ REACTIONS: dict[ErrorKind, Reaction] = {
     ErrorKind.DUPLICATE_CALL: _TELL,
     ErrorKind.TOO_MANY_CALLS: _TELL,
     ErrorKind.DENIED: _TELL,
-    ErrorKind.TOOL_FAILED: Reaction(retry="backoff", tell_model=True),
-    ErrorKind.TOOL_TIMEOUT: Reaction(retry="backoff", tell_model=True),
+    ErrorKind.TOOL_FAILED: Reaction(retry="backoff", tell_model=True, fault=True),
+    ErrorKind.TOOL_TIMEOUT: Reaction(retry="backoff", tell_model=True, fault=True),
     ErrorKind.UNKNOWN_EFFECT: _NEVER,
     ErrorKind.NOT_HERE: Reaction(retry="wait"),
     ErrorKind.UNKNOWN_AGENT: _NEVER,
@@ -110,6 +115,9 @@ REACTIONS: dict[ErrorKind, Reaction] = {
     ErrorKind.TRANSCRIPT_LOST: _NEVER,
     ErrorKind.STOP_FAILED: _NEVER,
     ErrorKind.TIMEOUT: _NEVER,
+    ErrorKind.BUDGET: _NEVER,
+    ErrorKind.MAX_STEPS: _NEVER,
+    ErrorKind.MAX_TOOL_CALLS: _NEVER,
     ErrorKind.CANCELLED: _NEVER,
     ErrorKind.SHUTDOWN: Reaction(retry="wait"),
     ErrorKind.INTERNAL: _NEVER,
@@ -153,6 +161,10 @@ class RunFailed(TetherError):
     """A run failed in a way that left no `RunResult`: it was terminated, or its workflow itself failed."""
 
 
+class NotResumable(TetherError):
+    """A run can't be resumed: it goes on, it completed, or nothing can come of it; says which, and what to do."""
+
+
 class InvalidRun(TetherError):
     """What was asked of a run can't be: an empty or oversize task, bad limits."""
 
@@ -191,6 +203,10 @@ class ArgumentsChanged(AnswerRefused):
 
 class InvalidAnswer(AnswerRefused):
     """The answer can't be used: unknown verdict, edited arguments that don't fit or that the policy denies."""
+
+
+class TooManyAnswers(AnswerRefused):
+    """The run has too much to decide about already, or has taken too much; sent again later, the answer is taken."""
 
 
 class RunEnded(AnswerRefused):

@@ -17,6 +17,7 @@ from tether.records import (
     AWAIT_FUNDS,
     DRAW,
     EVALUATE,
+    FALLBACK,
     NOTIFY,
     PLAN,
     RECONCILE,
@@ -28,7 +29,7 @@ from tether.records import (
     SetupResult,
 )
 from tether.result import RunResult
-from tether.start import RunInput
+from tether.start import Resumed, RunInput
 from tether.tool_records import (
     EvaluateInput,
     ReconcileInput,
@@ -75,13 +76,30 @@ def _started(record: Record, event: RunEvent) -> None:
     if event.run_id in record.run_ids:
         return
     record.run_ids.append(event.run_id)
-    record.status = "running"
+    record.status, record.result, record.failure, record.ended = "running", None, "", None
     record.run = event.name
     record.first_run = event.first_run
+    if isinstance(event.data, dict) and (resumed := event.data.get("resumed")):
+        record.resumes = Resumed.model_validate(resumed)
     record.started = record.started or event.at
     if record.input is None:
         record.input = RunInput.model_validate(event.data)
         record.forget_derived()
+        _resumed(record, event)
+
+
+def _resumed(record: Record, event: RunEvent) -> None:
+    """A run that resumes another has the calls that it left unsettled, whose turn is in the other's history."""
+    given = record.input
+    if given is None or given.resumed is None or given.carried is None or not given.carried.state.turn:
+        return
+    state = given.carried.state
+    turn = record.turn(state.turn)
+    turn.carried, turn.reason, turn.ended = True, state.reason, event.at
+    for call in state.calls:
+        if call.status != "settled":
+            decided = call.decided.model_copy(update={"arguments": call.arguments})
+            turn.calls[decided.id] = CallRecord(decided, doubted=bool(call.doubt))
 
 
 def _ended(record: Record, event: RunEvent) -> None:
@@ -89,7 +107,7 @@ def _ended(record: Record, event: RunEvent) -> None:
     record.failure = event.message
     with suppress(ValidationError):  # of a workflow that itself failed, the details are no result
         record.result = RunResult.model_validate(event.data) if event.data is not None else None
-    answered = [number for number, turn in record.turns.items() if turn.result]
+    answered = [number for number, turn in record.turns.items() if turn.is_answered]
     if record.result and answered:
         compose(record, max(answered), record.result.composed)
 
@@ -110,12 +128,13 @@ def _scheduled(record: Record, event: RunEvent) -> None:
         record.inputs[key] = EvaluateInput.model_validate(event.data)
     elif event.name == RECONCILE:
         record.inputs[key] = ReconcileInput.model_validate(event.data)
-    elif event.name not in {SETUP, NOTIFY, DRAW, AWAIT_FUNDS}:
+    elif event.name not in {SETUP, NOTIFY, DRAW, AWAIT_FUNDS, FALLBACK}:
         call = ToolInput.model_validate(event.data)
         record.inputs[key] = call
         if known := _call(record, call):
             known.began, known.input = event.at, call
             known.failure = known.reconciled = None
+            known.doubted = False
 
 
 def _closed(record: Record, event: RunEvent) -> None:
@@ -208,7 +227,7 @@ def _reconciled(record: Record, event: RunEvent, given: ReconcileInput) -> None:
     with suppress(ValidationError):  # completed by hand: a person is asked
         call.reconciled = ReconcileResult.model_validate(event.data)
     if call.reconciled and call.reconciled.verdict == "did_not":
-        call.failure = None  # it is made again
+        call.failure, call.doubted = None, False  # it is made again
 
 
 def _evaluated(record: Record, event: RunEvent, given: EvaluateInput) -> None:

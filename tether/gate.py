@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from tether.contents import Kept, unreadable
 from tether.context import RunContext
 from tether.contract import MAX_TOOL_NAME
 from tether.errors import ErrorKind, RunError
@@ -53,11 +54,13 @@ class Rules:
         policy: That which the run is pinned to.
         caller: Whose run it is.
         used: How often each tool was called in it so far.
+        kept: Its results that are kept elsewhere, by reference.
     """
 
     policy: PinnedPolicy
     caller: Caller
     used: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
 
 
 def rules_of(record: Record) -> Rules:
@@ -73,9 +76,14 @@ def rules_of(record: Record) -> Rules:
         environment=record.settings.environment,
         task_type=context.task_type,
     )
-    called = (call for turn in record.turns.values() for call in turn.calls.values() if call.executed)
+    called = [call for turn in record.turns.values() for call in turn.calls.values() if call.executed]
     policy = record.manifest.policy if record.manifest else PinnedPolicy()
-    return Rules(policy=policy, caller=caller, used=Counter(call.decided.tool for call in called))
+    return Rules(
+        policy=policy,
+        caller=caller,
+        used=Counter(call.decided.tool for call in called),
+        kept={call.kept.reference: call.kept for call in called if call.kept},
+    )
 
 
 def read_calls(
@@ -149,6 +157,9 @@ def permitted(candidate: Candidate, owner: str | None, rules: Rules) -> DecidedC
     """
     assert candidate.tool  # noqa: S101  both callers looked
     call, contract = candidate.decided, candidate.tool.contract
+    if contract.rereads and (why := unreadable(rules.kept, candidate.arguments)):
+        problem = RunError(kind=ErrorKind.INVALID_ARGUMENTS, message=f"{call.tool}: {why}")
+        return DecidedCall(id=call.id, tool=call.tool, problem=problem)
     facts = CallFacts(contract=contract, arguments=candidate.arguments, resource=call.resource, owner=owner)
     return call.model_copy(update={"owner": owner, "permit": permit(rules.policy, rules.caller, facts)})
 

@@ -49,10 +49,10 @@ def arguments_digest(tool: str, arguments: dict[str, JsonValue]) -> str:
 
 
 def idempotency_key(first_run: str, turn: int, index: int, digest: str) -> str:
-    """The key of a keyed call: stable over retries, reset and continue-as-new.
+    """The key of a keyed call: stable over retries, reset, continue-as-new and resuming.
 
     Args:
-        first_run: `first_execution_run_id` of the run.
+        first_run: `first_execution_run_id` of the run; of one that resumes another the original's.
         turn: The call's turn.
         index: The call's place in its turn, from 0.
         digest: `arguments_digest` of the call.

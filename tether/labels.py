@@ -25,6 +25,7 @@ class Labels(Declared):
     Attributes:
         timeout: Seconds.
         retries: A number stands for that many attempts.
+        max_concurrent: Calls that one worker makes at once; not pinned: it is about the worker, not the run.
         cost_usd: Dollars that one execution costs at worst, or a function of the arguments that returns them.
         actual_cost_usd: A function of what the handler returned that returns the dollars that it really cost.
         owner: A template over the arguments, or a function of them.
@@ -36,6 +37,7 @@ class Labels(Declared):
     timeout: float = Field(default=30.0, gt=0, le=LONGEST_TIMEOUT_SECONDS)
     retries: Retries = Retries()
     rate_per_minute: int | None = Field(default=None, ge=1)
+    max_concurrent: int | None = Field(default=None, ge=1)
     max_calls: int | None = Field(default=None, ge=1)
     requires_approval: bool = False
     resource: str = ""

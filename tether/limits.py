@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -30,6 +30,7 @@ def _seconds(written: Any) -> Any:
 
 Cap = Annotated[Dollars, BeforeValidator(_counts)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+OnTimeout = Literal["end", "continue"]
 
 
 class Limits(Declared):
@@ -44,6 +45,8 @@ class Limits(Declared):
         budget_wait: Seconds that the run waits for money, each time that it has none left; then it ends with what it
             has. 0 ends it at once.
         max_tool_calls: Tool calls that the run may execute; None for no limit.
+        on_timeout: What follows when `timeout` is used up: `end`, or `continue` once in a new run, which has the same
+            limits again.
     """
 
     max_steps: int = Field(default=20, ge=1, le=100_000)
@@ -52,6 +55,7 @@ class Limits(Declared):
     max_cost_usd: Cap | None = None
     budget_wait: Seconds = Field(default=86_400.0, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
+    on_timeout: OnTimeout = "end"
 
 
 class LimitOverrides(Declared):
@@ -63,6 +67,7 @@ class LimitOverrides(Declared):
     max_cost_usd: Cap | None = None
     budget_wait: Seconds | None = Field(default=None, ge=0, le=30 * 86_400)
     max_tool_calls: int | None = Field(default=None, ge=0)
+    on_timeout: OnTimeout | None = None
 
     def recorded(self) -> LimitChanges:
         """The same in the units of the record."""
@@ -73,6 +78,7 @@ class LimitOverrides(Declared):
             max_cost=_micros(self.max_cost_usd),
             budget_wait_ms=None if self.budget_wait is None else round(self.budget_wait * 1000),
             max_tool_calls=self.max_tool_calls,
+            on_timeout=self.on_timeout,
         )
 
 
@@ -85,6 +91,7 @@ class LimitChanges(Value):
     max_cost: int | None = None
     budget_wait_ms: int | None = None
     max_tool_calls: int | None = None
+    on_timeout: OnTimeout | None = None
 
 
 class RunLimits(Value):
@@ -96,6 +103,7 @@ class RunLimits(Value):
     max_cost: int | None = None
     budget_wait_ms: int = 86_400_000
     max_tool_calls: int | None = None
+    on_timeout: OnTimeout = "end"
 
     @classmethod
     def of(cls, limits: Limits, changes: LimitChanges | None = None) -> RunLimits:
@@ -107,6 +115,7 @@ class RunLimits(Value):
             max_cost=_micros(limits.max_cost_usd),
             budget_wait_ms=round(limits.budget_wait * 1000),
             max_tool_calls=limits.max_tool_calls,
+            on_timeout=limits.on_timeout,
         )
         return base.changed(changes)
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from tether.agent import Agent
 from tether.contract import ToolContract, content_digest
 from tether.errors import DeclarationError
+from tether.fallbacks import PinnedFallbacks
 from tether.limits import RunLimits
 from tether.models import Model
 from tether.policy.permit import BUILT_IN
@@ -60,6 +61,7 @@ class Manifest(Value):
         policy: What it may do, and whom it has to ask.
         context: What a call is sent of a long run.
         summariser: The model that sums up what is left out; None where none does.
+        fallbacks: Which replies for runs without an answer are the agent's own.
     """
 
     agent: str
@@ -73,6 +75,7 @@ class Manifest(Value):
     policy: PinnedPolicy = PinnedPolicy()
     context: ContextPolicy = ContextPolicy()
     summariser: PinnedModel | None = None
+    fallbacks: PinnedFallbacks = PinnedFallbacks()
 
     @classmethod
     def of(cls, agent: Agent, policy: PinnedPolicy = BUILT_IN, prices: Prices | None = None) -> Manifest:
@@ -99,6 +102,7 @@ class Manifest(Value):
             policy=policy,
             context=ContextPolicy.of(agent.context),
             summariser=None if summariser is None else PinnedModel.of(summariser, prices),
+            fallbacks=agent.fallbacks.pinned(),
         )
         size = len(manifest.model_dump_json(exclude_defaults=True).encode())
         if size > MAX_MANIFEST_BYTES:
@@ -132,6 +136,11 @@ class Manifest(Value):
     def tool(self, name: str) -> ToolContract | None:
         """The contract of that name."""
         return next((contract for contract in self.tools if contract.name == name), None)
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether the model can read on in results of which it was told only a part."""
+        return any(contract.rereads for contract in self.tools)
 
     @property
     def _all_models(self) -> tuple[PinnedModel, ...]:

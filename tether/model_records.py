@@ -34,7 +34,10 @@ class ModelInput(Value):
         stop_only: Ask the agent's stop predicate, call no model.
         may_summarise: Whether what is left out of the call is summed up first, where the agent wants that.
         window: That by which turns were just summed up; None where none were.
+        tighter: Whether the provider found the call too long, so that less has to be sent.
         model: The model that is asked, as the manifest has it.
+        chain: Its place in the chain of models; of a summary, that of the model that is asked next.
+        passed: Models of the chain that were passed over, since their circuits are open.
         max_attempts: The attempt of the turn that is the last one here, over all layers and models; 0 as the setting
             says.
         may_fall_back: Whether another model can be asked where this one's circuit is open.
@@ -54,7 +57,10 @@ class ModelInput(Value):
     stop_only: bool = False
     may_summarise: bool = False
     window: Window | None = None
+    tighter: bool = False
     model: str = ""
+    chain: int = 0
+    passed: tuple[str, ...] = ()
     max_attempts: int = 0
     may_fall_back: bool = False
     reservation: Reservation | None = None

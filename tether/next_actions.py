@@ -87,7 +87,7 @@ def next_actions(state: RunState, limits: RunLimits, *, stops: bool = False) -> 
         return [End(spent or _too_many_calls(limits))]
     if state.planning:
         return [MakePlan()]
-    if state.turn < limits.max_steps:
+    if state.turn - state.before < limits.max_steps:
         return [Summarise(state.turn + 1) if state.summary else Think(state.turn + 1)]
     if stops and not state.stop_asked:
         return [AskStop(state.turn + 1)]

@@ -27,20 +27,27 @@ def next_window(manifest: Manifest, record: Record, given: ModelInput) -> Window
         given: What is asked.
     """
     window = last_window(manifest, record, given)
-    limit = limit_of(manifest, given)
+    limit = limit_of(manifest, record, given)
     if limit is None:
         return window
-    turns = given.transcript.turns
-    said = record.transcript(turns)
+    said = record.transcript(given.transcript.turns)
     room = summary_room(limit) if manifest.summariser and given.may_summarise else 0
     return rewritten(said, manifest.context, limit, window, _scale(manifest, record, said), room=room)
 
 
-def limit_of(manifest: Manifest, given: ModelInput) -> int | None:
-    """Tokens that a turn's call may read; None where no limit is known."""
-    model = manifest.models[0]
+def limit_of(manifest: Manifest, record: Record, given: ModelInput) -> int | None:
+    """Tokens that a turn's call may read; None where no limit is known.
+
+    Where the provider found the last one too long, whatever we know of its limit, that is half of what it was.
+    """
+    model = manifest.models[given.chain]
     writes = min(given.max_output_tokens, model.max_output_tokens or given.max_output_tokens)
-    return manifest.context.limit(model.window, writes)
+    limit = manifest.context.limit(model.window, writes)
+    if not given.tighter or given.window is not None:  # that was cut already, and summed up
+        return limit
+    said = record.transcript(given.transcript.turns)
+    sent = _scale(manifest, record, said).tokens_of(said.size(last_window(manifest, record, given)))
+    return max(1, min(sent // 2, limit or sent))
 
 
 def loses(before: Window, after: Window) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from tether.bulkheads import Bulkhead, Waiter
 from tether.manifest import Manifest
 from tether.model_records import ModelResult
 from tether.notices import AnyNotice
@@ -121,6 +122,26 @@ class HandlerRunner(Protocol):
 
         Cancelling this abandons it, and its thread keeps its place.
         """
+        ...
+
+
+class Places(Protocol):
+    """How many calls of each kind this worker makes at once."""
+
+    def take(self, waiter: Waiter, bulkheads: Sequence[Bulkhead]) -> tuple[Bulkhead, float] | None:
+        """Take a place in each of the bulkheads, or in none.
+
+        Args:
+            waiter: Who seeks them.
+            bulkheads: In what.
+
+        Returns:
+            Which one has none, and in how many seconds to come back; None where all were taken.
+        """
+        ...
+
+    def leave(self, bulkheads: Sequence[Bulkhead]) -> None:
+        """Give back what was taken."""
         ...
 
 

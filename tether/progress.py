@@ -36,7 +36,7 @@ def planned(state: RunState, result: ModelResult, ended_ms: int) -> None:
     state.repair = result.problem.message if result.problem and not state.repair else ""
 
 
-def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_tokens: int = 0) -> None:
+def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_tokens: int = 0, model: str = "") -> None:
     """The model answered a turn, or the stop predicate was asked before it.
 
     Args:
@@ -44,6 +44,7 @@ def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_toke
         result: What the activity recorded.
         ended_ms: When it ended, in milliseconds since the epoch.
         max_output_tokens: What the reply was allowed to write.
+        model: Which was asked.
     """
     state.asking = False
     if result.summary_due:
@@ -60,9 +61,9 @@ def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_toke
         return
     state.head = state.reached
     state.turn += 1
-    state.window, state.summed = None, False
+    state.window, state.summed, state.tighter = None, False, False
     state.content = result.content
-    state.measure.answered(result.usage, max_output_tokens)
+    state.measure.answered(result.usage, max_output_tokens, model, utf8_size(result.message.model_dump_json()))
     for told in filter(None, (result.nudge, *map(refusal_text, result.calls))):
         state.measure.said(utf8_size(told))
     state.answer = result.message.text or state.answer
@@ -92,6 +93,7 @@ def not_summarised(state: RunState, failure: ModelFailure, ended_ms: int) -> Non
     charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.lost.clear()
+    state.chain.answered()
     state.summary, state.summed = None, True
 
 
@@ -100,6 +102,7 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
     state.asking = False
     state.counters.steps += bool(failure.error.kind is not ErrorKind.CANCELLED or failure.cost or lost_cost(state))
     state.lost.clear()
+    state.chain.answered()
     charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.ending = ending_of(failure.error)
@@ -107,20 +110,48 @@ def model_failed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
 
 def model_lost(state: RunState, failure: ModelFailure, ended_ms: int, max_attempts: int) -> None:
     """An attempt that may have been billed was lost: it is made again while attempts are left."""
+    _made_again(state, failure, ended_ms)
+    spent = failure.spent
+    if spent.attempts >= max_attempts:
+        counted = {"spent": Spent(attempts=spent.attempts), "cost": 0, "usage": Usage()}
+        given_up = not_summarised if state.summary else model_failed
+        given_up(state, failure.model_copy(update=counted), ended_ms)
+
+
+def _made_again(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
     state.asking = False
     charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     spent = failure.spent
     before_ms = sum(attempt.active_ms for attempt in spent.failed[len(state.lost) :])
-    last_ms = max(0, spent.active_ms - before_ms)
     last = FailedAttempt(
-        attempt=spent.attempts, error=failure.error, active_ms=last_ms, cost=failure.cost, usage=failure.usage
+        attempt=spent.attempts,
+        error=failure.error,
+        active_ms=max(0, spent.active_ms - before_ms),
+        cost=failure.cost,
+        usage=failure.usage,
+        model=failure.model,
+        at_ms=ended_ms,
     )
     state.lost = [*(spent.failed or state.lost), last]
-    if spent.attempts >= max_attempts:
-        counted = {"spent": Spent(attempts=spent.attempts), "cost": 0, "usage": Usage()}
-        given_up = not_summarised if state.summary else model_failed
-        given_up(state, failure.model_copy(update=counted), ended_ms)
+
+
+def model_found_too_long(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """The provider can't read so much: the turn's call is made once more, with less."""
+    _made_again(state, failure, ended_ms)
+    state.tighter = True
+
+
+def model_passed(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
+    """A model could not be asked or could not answer, and the next one of the chain is: what was tried is kept."""
+    if failure.error.kind is ErrorKind.CIRCUIT_OPEN:
+        state.asking = False
+        charge_failed(state, failure, ended_ms)
+        _cover(state, failure.spent.active_ms, ended_ms)
+        state.lost = [*failure.spent.failed]
+        state.chain.refused = True
+        return
+    _made_again(state, failure, ended_ms)
 
 
 def executing(state: RunState, call_id: str, *, acts: bool) -> CallState:
@@ -281,6 +312,7 @@ def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ModelCall
     counters = state.counters
     counters.steps += step_count(result) or bool(lost_cost(state))
     state.lost.clear()
+    state.chain.answered()
     counters.usage += result.usage
     charge_model(state, result, ended_ms, kind, turn)
     _cover(state, result.spent.active_ms, ended_ms)

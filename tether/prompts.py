@@ -30,7 +30,7 @@ Tools that you will have:
 
 
 def turn_request(
-    manifest: Manifest, record: Record, turns: int, max_output_tokens: int, window: Window
+    manifest: Manifest, record: Record, turns: int, max_output_tokens: int, window: Window, chain: int = 0
 ) -> ModelRequest:
     """The request of a turn: instructions, the conversation so far, tools, and the shape of the answer.
 
@@ -40,8 +40,9 @@ def turn_request(
         turns: How many turns precede.
         max_output_tokens: What the reply may write, by the run's limits.
         window: What of the conversation is sent.
+        chain: Place of the model in the chain.
     """
-    model = manifest.models[0]
+    model = manifest.models[chain]
     return ModelRequest(
         model=model.name,
         system=manifest.instructions,
@@ -77,9 +78,11 @@ def offered(manifest: Manifest, record: Record) -> Sequence[ToolContract]:
     return [tool for tool in manifest.tools if could_run(manifest.policy, caller, tool)]
 
 
-def plan_request(manifest: Manifest, record: Record, repair: str, max_output_tokens: int) -> ModelRequest:
+def plan_request(
+    manifest: Manifest, record: Record, repair: str, max_output_tokens: int, chain: int = 0
+) -> ModelRequest:
     """The request of a plan; tools are described, not offered."""
-    model = manifest.models[0]
+    model = manifest.models[chain]
     tools = (
         "\n".join(f"- {tool.name}: {one_line(tool.description, 300)}" for tool in offered(manifest, record)) or "- none"
     )
@@ -111,4 +114,6 @@ def user_of(record: Record) -> str:
 
 def cache_key(record: Record) -> str:
     """What all calls of a run have in common, and no other's; it says nothing of the run."""
-    return sha256(f"{record.run}\x00{record.first_run}")[:32] if record.run else ""
+    resumed = record.resumes
+    run, first = (resumed.original, resumed.first_run) if resumed else (record.run, record.first_run)
+    return sha256(f"{run}\x00{first}")[:32] if run else ""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from tether.approvals import Approval
+from tether.contents import Kept
 from tether.errors import ErrorKind
 from tether.ids import chained
 from tether.manifest import Manifest
@@ -18,7 +19,7 @@ from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelRes
 from tether.plan import Plan
 from tether.records import CallOutcome, RunSettings
 from tether.result import RunResult
-from tether.start import RunInput
+from tether.start import Resumed, RunInput
 from tether.tool_records import (
     EvaluateInput,
     ReconcileInput,
@@ -46,6 +47,7 @@ class CallRecord:
         reconciled: What was found out where its outcome was unknown.
         edited: What was decided about it as a person last edited it.
         composed: Its outcome, where the workflow put it into words.
+        doubted: Whether a run that this one resumes left it in doubt, and nothing was found out since.
         began: When it was scheduled.
         ended: When it had an outcome.
     """
@@ -57,6 +59,7 @@ class CallRecord:
     reconciled: ReconcileResult | None = None
     edited: DecidedCall | None = None
     composed: CallOutcome | None = None
+    doubted: bool = False
     began: datetime | None = None
     ended: datetime | None = None
 
@@ -102,12 +105,21 @@ class CallRecord:
     def in_doubt(self) -> bool:
         """Whether it failed in a way that leaves unknown what it did, and nobody has found out since."""
         error = self.failure.outcome.error if self.failure else None
-        return error is not None and error.kind is ErrorKind.UNKNOWN_EFFECT and not self._happened
+        unknown = error is not None and error.kind is ErrorKind.UNKNOWN_EFFECT
+        return (self.doubted or unknown) and not self._happened
 
     @property
     def approval(self) -> Approval | None:
         """What a person allowed, where one was asked and it was executed."""
         return self.input.approval if self.input else None
+
+    @property
+    def kept(self) -> Kept | None:
+        """Where all of its result is, where the model was told only a preview."""
+        if self.composed:
+            return None
+        told = self.result or self._happened
+        return told.kept if told else None
 
     @property
     def _happened(self) -> ReconcileResult | None:
@@ -132,6 +144,8 @@ class TurnRecord:
         calls: By our id.
         reserved: What was kept for the model call when it was last made, in micro-dollars; 0 where nothing was.
         ended: When the reply was there.
+        carried: Whether a run answered it that this one resumes: here are only the calls that it left unsettled.
+        reason: The model's text beside those.
     """
 
     number: int
@@ -142,6 +156,13 @@ class TurnRecord:
     calls: dict[str, CallRecord] = field(default_factory=dict)
     reserved: int = 0
     ended: datetime | None = None
+    carried: bool = False
+    reason: str = ""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the model has replied."""
+        return self.carried or self.result is not None
 
     def answered(self, result: ModelResult) -> None:
         """The model's reply, with the decisions about its calls."""
@@ -197,6 +218,7 @@ class Record:
 
     run: str = ""
     first_run: str = ""
+    resumes: Resumed | None = None
     run_ids: list[str] = field(default_factory=list)
     input: RunInput | None = None
     manifest: Manifest | None = None
@@ -215,6 +237,18 @@ class Record:
     closed: set[tuple[str, int]] = field(default_factory=set)
     _heads: list[str] = field(default_factory=list)
     _turns: dict[int, Turn] = field(default_factory=dict)
+
+    @property
+    def steps_before(self) -> int:
+        """How many lines the records of the runs have that this one resumes: its own are numbered on."""
+        begun = self.input.resumed if self.input else None
+        return begun.steps if begun else 0
+
+    @property
+    def turns_before(self) -> int:
+        """How many turns those runs answered."""
+        begun = self.input.resumed if self.input else None
+        return begun.turns if begun else 0
 
     @property
     def plan(self) -> Plan | None:

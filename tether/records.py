@@ -23,6 +23,7 @@ RECONCILE = "tether:reconcile"
 NOTIFY = "tether:notify"
 DRAW = "tether:draw"
 AWAIT_FUNDS = "tether:await_funds"
+FALLBACK = "tether:fallback"
 UPKEEP = "tether:upkeep"
 
 
@@ -110,12 +111,14 @@ class SetupInput(Value):
     Attributes:
         agent: Its name.
         pinned_in: Temporal's id of the run before this one in the chain, whose manifest holds.
+        pinned_at: The run's id, where that is another run, which this one resumes; empty for the same.
         user: Who asked for the run.
         tenant: To whom the user belongs.
     """
 
     agent: str
     pinned_in: str = ""
+    pinned_at: str = ""
     user: str = ANONYMOUS
     tenant: str = DEFAULT_TENANT
 
@@ -148,11 +151,13 @@ class Spent(Value):
         active_ms: All attempts together; a lost one until its last beat.
         attempts: How many were counted, the last included.
         failed: Those that were made again.
+        passed: Models that were not asked, since their circuits were open.
     """
 
     active_ms: int = 0
     attempts: int = 1
     failed: tuple[FailedAttempt, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
 class Beat(Value):

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from tether.budget.override import Overridden
 from tether.contract import EffectState
 from tether.errors import RunError
+from tether.fallback import Fallback
 from tether.records import CallOutcome
 from tether.text import cut
 from tether.usage import Usage
@@ -96,6 +97,9 @@ class RunResult(Value):
         metadata: As given at the start.
         composed: Outcomes of the last turn's calls that only the workflow put into words.
         overrides: By which people raised the run's own cap.
+        resumed: The run that it resumed; empty where it resumed none.
+        continued_as: The run that goes on where this one's time was used up; empty where none does.
+        fallback: What people are told in place of an answer, where the run has none.
     """
 
     run: str
@@ -124,6 +128,16 @@ class RunResult(Value):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     composed: tuple[CallOutcome, ...] = ()
     overrides: tuple[Overridden, ...] = ()
+    resumed: str = ""
+    continued_as: str = ""
+    fallback: Fallback | None = None
+
+    @property
+    def reply(self) -> str:
+        """What to show whoever asked: the answer of a run that completed, else its fallback, or why it ended."""
+        if self.succeeded:
+            return self.answer
+        return self.fallback.message if self.fallback else self.why
 
     @property
     def tools_used(self) -> tuple[str, ...]:
@@ -150,6 +164,7 @@ class RunResult(Value):
                 "why": cut(self.why, MAX_WORDS_BYTES),
                 "error": _shortened(self.error, MAX_WORDS_BYTES),
                 "task": cut(self.task, share, CUT_MARKER),
+                "fallback": _shortened_fallback(self.fallback, share),
                 "output": None,
                 "metadata": {},
                 "composed": tuple(
@@ -166,6 +181,15 @@ def _fits(result: RunResult, max_bytes: int) -> bool:
 def _shortened_outcome(outcome: CallOutcome, share: int) -> CallOutcome:
     text = cut(outcome.text, share, CUT_MARKER)
     return outcome.model_copy(update={"text": text, "error": _shortened(outcome.error, min(share, MAX_WORDS_BYTES))})
+
+
+def _shortened_fallback(fallback: Fallback | None, share: int) -> Fallback | None:
+    return fallback and fallback.model_copy(
+        update={
+            "message": cut(fallback.message, share, CUT_MARKER),
+            "original_error": _shortened(fallback.original_error, min(share, MAX_WORDS_BYTES)),
+        }
+    )
 
 
 def _shortened(error: RunError | None, max_bytes: int) -> RunError | None:

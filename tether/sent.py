@@ -59,12 +59,13 @@ class Sent:
     shortened: dict[int, int] = field(default_factory=dict)
 
 
-def sent_for(record: Record, number: int) -> Sent:
+def sent_for(record: Record, number: int, whole: Record | None = None) -> Sent:
     """What the model was sent whose reply led to a step.
 
     Args:
         record: The run.
         number: Of the step.
+        whole: Its record with those of the runs that it resumes, where it does.
 
     Raises:
         NothingSent: There is no such step, or nothing was sent for it.
@@ -72,18 +73,25 @@ def sent_for(record: Record, number: int) -> Sent:
     steps = steps_of(record, gaps=True)
     step = next((step for step in steps if step.number == number), None)
     if step is None:
-        there = f"it has steps 1 to {steps[-1].number}" if steps else "it has none yet"
+        there = f"it has steps {steps[0].number} to {steps[-1].number}" if steps else "it has none yet"
         raise NothingSent(f"{record.run} has no step {number}; {there}: `tether show` lists them")
+    said = whole or record
     if step.turn == 0:
-        return _plan(record, number, repaired=number > 1)
-    if step.reason == SUMMARY_REASON or (step.action == "error" and _summed_up_last(record, step.turn)):
-        return _summary(record, step)
-    return _turn(record, step)
+        return _plan(said, number, repaired=number > record.steps_before + 1 or _plan_was_bad(record))
+    if step.reason == SUMMARY_REASON or (step.action == "error" and _summed_up_last(said, step.turn)):
+        return _summary(said, step)
+    return _turn(said, step)
 
 
 def _plan(record: Record, number: int, *, repaired: bool) -> Sent:
     given = _given(record, number, PLAN, 0, lambda given: bool(given.repair) == repaired)
-    return Sent(0, plan_request(_manifest(record), record, given.repair, given.max_output_tokens))
+    return Sent(0, plan_request(_manifest(record), record, given.repair, given.max_output_tokens, given.chain))
+
+
+def _plan_was_bad(record: Record) -> bool:
+    """Whether a run that this one resumes had a plan that could not be read."""
+    carried = record.input.carried if record.input and record.input.resumed else None
+    return bool(carried and carried.state.repair)
 
 
 def _summed_up_last(record: Record, turn: int) -> bool:
@@ -102,7 +110,7 @@ def _turn(record: Record, step: AgentStep) -> Sent:
         window = record.window(step.turn, manifest.context.first)
     said = record.transcript(before)
     kept = [message for each in said.turns[window.dropped :] for message in each.messages]
-    request = turn_request(manifest, record, before, given.max_output_tokens, window)
+    request = turn_request(manifest, record, before, given.max_output_tokens, window, given.chain)
     return Sent(step.turn, request, window, _gap(said, window), _shortened(request.messages, kept))
 
 

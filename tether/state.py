@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, JsonValue
 from tether.approvals import Answered, Approval, Request, RequestKind
 from tether.budget.purse import Parked, Purse
 from tether.budget.quote import Measure
+from tether.chain import Chain
 from tether.contract import EffectState
 from tether.errors import RunError
 from tether.ids import chained
@@ -138,6 +139,7 @@ class RunState(BaseModel):
         plan: The plan, once it is made.
         repair: What was wrong with the first plan; it is asked for once more.
         turn: The last turn that was answered.
+        before: Turns that runs answered which this one resumes: its limits don't count them.
         calls: The calls of that turn.
         asking: Whether a model call is in flight.
         lost: Attempts of the present model call that were lost and not yet recorded in a result.
@@ -156,11 +158,14 @@ class RunState(BaseModel):
         summary: The summary that has to be made before the next turn's call.
         summed: Whether one was made for that call, or could not be.
         window: By which turns were just summed up.
+        tighter: Whether the next turn's call was found too long, and is made once more with less.
         unsent: Notices that were on their way when the run continued as new.
+        chain: Which model of its agent's chain is asked.
         measure: How long the next request is at most.
         purse: What the run may spend.
         parked: What it waits for, where it has no money to go on.
         ending: How the run ends.
+        continued_as: The run that goes on where this one's time was used up; empty where none does.
     """
 
     doing: Doing = "queued"
@@ -169,6 +174,7 @@ class RunState(BaseModel):
     plan: Plan | None = None
     repair: str = ""
     turn: int = 0
+    before: int = 0
     calls: list[CallState] = Field(default_factory=list)
     asking: bool = False
     lost: list[FailedAttempt] = Field(default_factory=list)
@@ -187,11 +193,14 @@ class RunState(BaseModel):
     summary: SummaryDue | None = None
     summed: bool = False
     window: Window | None = None
+    tighter: bool = False
     unsent: list[Unsent] = Field(default_factory=list)
+    chain: Chain = Field(default_factory=Chain)
     measure: Measure = Field(default_factory=Measure)
     purse: Purse = Field(default_factory=Purse)
     parked: Parked | None = None
     ending: Ending | None = None
+    continued_as: str = ""
 
     def call(self, call_id: str) -> CallState:
         """The call of the present turn with that id."""
@@ -199,8 +208,8 @@ class RunState(BaseModel):
 
     @property
     def steps(self) -> int:
-        """Lines of the record; in a run that has ended, a model call that was lost and not made again is one."""
-        return self.counters.steps + bool(self.ending and self.lost)
+        """Lines of the record; in a run that has ended, a model call that failed and was not made again is one."""
+        return self.counters.steps + bool(self.ending and (self.lost or self.chain.refused))
 
     @property
     def settled(self) -> bool:

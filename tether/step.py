@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from tether.approvals import Answered, Approval
+from tether.contents import Kept
 from tether.contract import SENSITIVE_BY_DEFAULT, EffectState
 from tether.errors import RunError
 from tether.masking import masked, masked_text
@@ -62,6 +63,7 @@ class AgentStep(Value):
         asked: When a person was asked about it, where one was.
         reason: Why, in the model's words: its text beside the call.
         output: Text or JSON value.
+        kept: Where all of it is, where it is only a preview of a large result.
         error: What went wrong, where something did.
         attempts: How many were made, the last included.
         failed: Those that were made again.
@@ -72,6 +74,7 @@ class AgentStep(Value):
         tool_cost: Micro-dollars of the tool call itself.
         over: Micro-dollars by which either passed what had been reserved for it.
         model: The model that served.
+        passed: Models of the chain that were passed over, since their circuits were open.
         at: When it ended.
     """
 
@@ -89,6 +92,7 @@ class AgentStep(Value):
     asked: datetime | None = None
     reason: str = ""
     output: JsonValue = None
+    kept: Kept | None = None
     error: RunError | None = None
     attempts: int = 1
     failed: tuple[FailedAttempt, ...] = ()
@@ -99,6 +103,7 @@ class AgentStep(Value):
     tool_cost: int = 0
     over: int = 0
     model: str = ""
+    passed: tuple[str, ...] = ()
     at: datetime | None = None
 
     @property

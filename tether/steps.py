@@ -33,6 +33,7 @@ class _Figures(TypedDict, total=False):
     attempts: int
     failed: tuple[FailedAttempt, ...]
     duration_ms: int
+    passed: tuple[str, ...]
 
 
 def step_count(result: ModelResult) -> int:
@@ -45,7 +46,7 @@ def step_count(result: ModelResult) -> int:
 
 
 def steps_of(record: Record, turns: int | None = None, *, gaps: bool = False) -> Sequence[AgentStep]:
-    """The steps of a run, numbered from 1.
+    """The steps of a run, numbered from 1, or on from those of the runs that it resumes.
 
     A step of a call appears once the call has an outcome, under the number that is its own from the first.
 
@@ -55,7 +56,7 @@ def steps_of(record: Record, turns: int | None = None, *, gaps: bool = False) ->
         gaps: Whether what follows a call that has no outcome yet is there too; else they come in their order.
     """
     steps = []
-    for number, (step, done) in enumerate(_unnumbered(record), start=1):
+    for number, (step, done) in enumerate(_unnumbered(record), start=record.steps_before + 1):
         if turns is not None and step.turn > turns:
             break
         if done or record.status != "running":
@@ -92,6 +93,10 @@ def _unnumbered(record: Record) -> Iterator[tuple[AgentStep, bool]]:
     for number in sorted(record.turns):
         turn = record.turns[number]
         yield from ((_summary_step(number, result), True) for result in turn.summaries)
+        if turn.carried:
+            for call in turn.calls.values():
+                yield _call_step(record, turn, call, turn.reason, {}), bool(call.content)
+            continue
         if turn.result is None:
             if closed:
                 yield from ((step, True) for step in _unanswered(number, turn.failures, last))
@@ -171,6 +176,7 @@ def _call_step(record: Record, turn: TurnRecord, call: CallRecord, reason: str, 
         asked=turn.ended if decided.permit and decided.permit.verdict == "ask" else None,
         reason=reason,
         output=call.result.value if call.result else call.text or None,
+        kept=call.kept,
         error=_call_error(call),
         at=call.ended or turn.ended,
         model_failed=figures.get("failed", ()),
@@ -283,4 +289,5 @@ def _used(usage: Usage, spent: Spent) -> Usage:
 
 
 def _spent(spent: Spent) -> _Figures:
-    return {"attempts": spent.attempts, "failed": spent.failed, "duration_ms": spent.active_ms}
+    told: _Figures = {"attempts": spent.attempts, "failed": spent.failed, "duration_ms": spent.active_ms}
+    return told | {"passed": spent.passed} if spent.passed else told

@@ -45,7 +45,7 @@ def summary_request(
     """
     model = manifest.summariser
     assert model  # noqa: S101  none is due without one
-    words = _room_bytes(manifest, given) // 6
+    words = _room_bytes(manifest, record, given) // 6
     rule = "-" * 20
     said = "\n".join(_told(record, given, before, after))
     said = said.encode()[-MAX_INPUT_BYTES:].decode(errors="ignore")
@@ -67,15 +67,15 @@ def bound_of(request: ModelRequest) -> int:
 
 def summed_up(manifest: Manifest, record: Record, given: ModelInput, after: Window, text: str) -> Window | None:
     """The window to be, with the summary that a model wrote; None where the call would be no shorter by it."""
-    summary = cut(text.strip(), _room_bytes(manifest, given))
+    summary = cut(text.strip(), _room_bytes(manifest, record, given))
     window = after.model_copy(update={"summary": summary, "summarised": after.dropped})
     said = record.transcript(given.transcript.turns)
     shorter = said.size(window) < said.size(last_window(manifest, record, given))
     return window if summary and shorter else None
 
 
-def _room_bytes(manifest: Manifest, given: ModelInput) -> int:
-    limit = limit_of(manifest, given)
+def _room_bytes(manifest: Manifest, record: Record, given: ModelInput) -> int:
+    limit = limit_of(manifest, record, given)
     return BYTES_A_TOKEN * (summary_room(limit) if limit else 1)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from tether.approvals import Answered, Approval
 from tether.budget.reservation import Reservation
+from tether.contents import Kept
 from tether.context import RunContext
 from tether.contract import EffectState
 from tether.permits import Permit, Terms
@@ -27,13 +28,14 @@ class ToolInput(Value):
         digest: What was decided: the activity recomputes it from the arguments.
         contract: Digest of the tool's contract that the run is pinned to.
         active_ms: Active time that is left to the run.
-        first_run: `first_execution_run_id`, for the idempotency key.
+        first_run: `first_execution_run_id`, for the idempotency key; of a run that resumes another the original's.
         context: The request, without the earlier conversation.
         permit: The verdict by which it is executed.
         policy: Digest of the policy that the run is pinned to.
         approval: What a person allowed, where the verdict is to ask one.
         said: Who said that an earlier execution had not happened, where it is made again for that.
         reservation: What is kept for it: what the whole call costs at worst, as it was decided; None where it is free.
+        reads_on: Whether the model can read on in a result of which it is told only a part.
     """
 
     agent: str
@@ -51,6 +53,7 @@ class ToolInput(Value):
     approval: Approval | None = None
     said: Answered | None = None
     reservation: Reservation | None = None
+    reads_on: bool = False
 
     @property
     def reserved(self) -> int:
@@ -62,7 +65,7 @@ class ToolResult(Value):
     """What a handler returned.
 
     Attributes:
-        value: Text or JSON value, cut to size.
+        value: Text or JSON value; of a large one a preview as text, or what was left of it when it was cut.
         content: `content_id` of what the model reads.
         note: What the model reads before the value: that a person changed the arguments.
         spent: Attempts and time.
@@ -70,6 +73,7 @@ class ToolResult(Value):
         cost: What the call cost, in micro-dollars, with earlier attempts that may have been billed; more than what was
             reserved only where its tool reports so much.
         size: Bytes of what the model hears.
+        kept: Where all of it is, where it was too large to be told whole.
     """
 
     value: JsonValue = None
@@ -79,6 +83,7 @@ class ToolResult(Value):
     late_ms: int = 0
     cost: int = 0
     size: int = 0
+    kept: Kept | None = None
 
 
 class ToolFailure(Value):
@@ -120,7 +125,7 @@ class ReconcileResult(Value):
 
     Attributes:
         verdict: Whether it took effect; `unknown` where a person has to say.
-        value: What it would have returned, where it happened; cut to size.
+        value: What it would have returned, where it happened; of a large one a preview as text.
         content: `content_id` of that as the model reads it.
         note: What the model reads before the value: that a person changed the arguments.
         why: Why it is still unknown.
@@ -128,6 +133,7 @@ class ReconcileResult(Value):
         spent: Attempts and time.
         cost: What the call cost, in micro-dollars, as declared; 0 unless it happened.
         size: Bytes of what the model hears, where it happened.
+        kept: Where all of it is, where it was too large to be told whole.
     """
 
     verdict: Literal["happened", "did_not", "unknown"]
@@ -139,6 +145,7 @@ class ReconcileResult(Value):
     spent: Spent = Spent()
     cost: int = 0
     size: int = 0
+    kept: Kept | None = None
 
 
 class EvaluateInput(Value):

@@ -70,6 +70,7 @@ class Tool:
     reconcile: ToolFunction | None = field(default=None, repr=False)
     cost: ToolFunction | None = field(default=None, repr=False)
     actual_cost: Callable[[Any], Any] | None = field(default=None, repr=False)
+    max_concurrent: int | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -119,6 +120,7 @@ def tool(
     timeout: float = 30.0,
     retries: Retries | int | None = None,
     rate_per_minute: int | None = None,
+    max_concurrent: int | None = None,
     max_calls: int | None = None,
     requires_approval: bool = False,
     resource: str = "",
@@ -146,6 +148,7 @@ def tool(function: Handler | None = None, /, **labels: Any) -> Tool | Callable[[
             function that returns `Happened`, `DidNotHappen` or `StillUnknown`. Both functions, async or sync, take the
             arguments that they name, and the context in a `ToolContext` parameter. `cost_usd` may be such a function
             too, a sync one, and `actual_cost_usd` is a sync function of what the handler returned; both return dollars.
+            `max_concurrent` is how many calls of it one worker makes at once.
 
     Raises:
         DeclarationError: The function or a label can't be used; says which and why.
@@ -184,6 +187,7 @@ def tool_from_schema(
         dump=_dumper(Any, name),
         no_effect_on=read.no_effect_on,
         actual_cost=read.actual_cost_usd,
+        max_concurrent=read.max_concurrent,
         **_beside(name, read, arguments, arguments.schema),
     )
 
@@ -243,6 +247,7 @@ def _from_function(function: Handler, *, name: str = "", description: str = "", 
         dump=_dumper(signature.returns, name),
         no_effect_on=read.no_effect_on,
         actual_cost=read.actual_cost_usd,
+        max_concurrent=read.max_concurrent,
         **_beside(name, read, signature.arguments, signature.parameters),
     )
 

@@ -1,4 +1,4 @@
-"""What goes into and comes out of the upkeep of budgets."""
+"""What goes into and comes out of the upkeep of the store."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Upkept(Value):
         failed: Accounts that are looked at again, since something was wrong.
         late: Accounts that are looked at the next time, since there were too many.
         told: Notices that were delivered.
+        forgotten: Large results that had been kept long enough.
     """
 
     settled: int = 0
@@ -33,3 +34,4 @@ class Upkept(Value):
     failed: int = 0
     late: int = 0
     told: int = 0
+    forgotten: int = 0

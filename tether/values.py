@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -12,6 +13,29 @@ MAX_RESULT_BYTES = 256 * 1024
 """Of one tool result as text: about 64,000 tokens; several of them stay below Temporal's 2 MiB a payload."""
 
 CUT_MARKER = "\n[cut here by Tether: the result was larger than {kib} KiB; ask for less of it]"
+
+
+class Written(NamedTuple):
+    """A tool's result, whole.
+
+    Attributes:
+        value: As JSON, valid Unicode.
+        text: As the model would read it.
+    """
+
+    value: JsonValue
+    text: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text, as UTF-8."""
+        return utf8_size(self.text)
+
+    @classmethod
+    def of(cls, value: JsonValue) -> Written:
+        """A result as it was dumped."""
+        clean = valid_json(value)
+        return cls(clean, spoken(clean))
 
 
 def spoken(value: JsonValue) -> str:

@@ -43,6 +43,8 @@ class RunView(Value):
         cost: Micro-dollars so far.
         active_ms: Active time so far.
         started: When it started.
+        batch: Whether interactive runs come first.
+        resumed: The run that it resumes; empty where it resumes none.
     """
 
     run: str
@@ -62,3 +64,5 @@ class RunView(Value):
     cost: int = 0
     active_ms: int = 0
     started: datetime | None = None
+    batch: bool = False
+    resumed: str = ""

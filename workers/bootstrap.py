@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +18,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from tether.activities.costs import Costs
 from tether.activities.evaluate import EvaluateActivities
+from tether.activities.fallback import FallbackActivities
 from tether.activities.ledger import LedgerActivities
 from tether.activities.model import ModelActivities
 from tether.activities.notify import NotifyActivities
 from tether.activities.owners import Owners
+from tether.activities.passage import Passage
+from tether.activities.places import WorkerBulkheads
 from tether.activities.reconcile import ReconcileActivities
 from tether.activities.setup import SetupActivities
 from tether.activities.tools import ToolActivities
@@ -33,19 +36,25 @@ from tether.adapters.history import HistoryReader
 from tether.adapters.notifiers.log import LogNotifier
 from tether.adapters.notifiers.several import Several
 from tether.adapters.notifiers.webhook import WebhookNotifier
+from tether.adapters.places import WorkerPlaces
 from tether.adapters.progress import NoProgress
 from tether.adapters.providers.catalog import ProviderCatalog
 from tether.adapters.providers.pricing import GenaiPrices
 from tether.adapters.schedules import ensure_upkeep
 from tether.adapters.settings import Settings
 from tether.adapters.transcripts import CachedTranscripts
-from tether.agent import App
+from tether.agent import Agent, App
 from tether.errors import DeclarationError, ProviderError, TetherError
 from tether.manifest import Manifest
 from tether.policy.pinned import PinnedPolicy
 from tether.ports import Notifier
+from tether.protection import Capacity
 from tether.workers.budgets import OpenedBooks, open_books
+from tether.workers.contents import Served, served
+from tether.workers.fairness import telling_if_unfair
 from tether.workers.policies import policy_of
+from tether.workers.protection import open_passage
+from tether.workers.stores import open_store
 from tether.workflows.agent_run import AgentRun
 from tether.workflows.upkeep import Upkeep
 
@@ -76,7 +85,7 @@ async def run_worker(
         ResourceFailed: A resource could not be opened.
         UnhealthyWorker: Too many handlers hang.
     """
-    _check_names(app)
+    _check_names(app, app.agents)
     policy = policy_of(app)
     if attributes is None:
         attributes = await _has_attributes(client)
@@ -93,15 +102,31 @@ async def run_worker(
         prices = GenaiPrices(settings.providers)
         await _load_providers(app, providers, prices)
         notifier = _notifier(settings, stack)
-        opened = await stack.enter_async_context(open_books(app, settings))
+        store = await stack.enter_async_context(open_store(app, settings))
+        opened = await open_books(app, store)
+        serving = served(app, settings, store)
+        _check_names(app, serving.agents)
+        passage = await stack.enter_async_context(open_passage(app, store, client.identity))
         activities = _Activities(
-            app, policy, settings, client, handlers, providers, prices, notifier, opened, attributes=attributes
+            app,
+            serving,
+            policy,
+            settings,
+            client,
+            handlers,
+            providers,
+            prices,
+            notifier,
+            opened,
+            passage,
+            attributes=attributes,
         )
         for worker in _workers(app, settings, client, activities):
             await stack.enter_async_context(worker)
-        if opened:
+        if store:
             every, after = timedelta(seconds=settings.upkeep), timedelta(seconds=settings.settle_after)
             await ensure_upkeep(client, settings.task_queue, every, after)
+        await stack.enter_async_context(telling_if_unfair(client))
         log.info("serving %s on task queue %r", ", ".join(app.agents), settings.task_queue)
         await stop.wait()
         log.info("draining")
@@ -118,6 +143,7 @@ class _Activities:
     def __init__(  # noqa: PLR0913, PLR0917  what is wired here is what there is
         self,
         app: App,
+        serving: Served,
         policy: PinnedPolicy,
         settings: Settings,
         client: Client,
@@ -126,6 +152,7 @@ class _Activities:
         prices: GenaiPrices,
         notifier: Notifier,
         opened: OpenedBooks | None,
+        passage: Passage,
         *,
         attributes: bool,
     ) -> None:
@@ -133,28 +160,43 @@ class _Activities:
         owners, costs = Owners(handlers, handlers), Costs(handlers, handlers)
         recorded = settings.for_runs(attributes=attributes)
         budgets = opened.budgets if opened else None
-        setup = SetupActivities(app.agents, policy, prices, recorded, transcripts, budgets)
+        agents = serving.agents
+        setup = SetupActivities(agents, policy, prices, recorded, transcripts, budgets)
         ledger = LedgerActivities(opened.ledger if opened else None)
+        bulkheads = WorkerBulkheads(app.bulkheads, _capacity(settings), WorkerPlaces())
         model = ModelActivities(
             client,
-            app.agents,
+            agents,
             providers,
             transcripts,
             NoProgress(),
             owners,
             costs,
+            passage,
+            bulkheads=bulkheads,
             attempts=settings.model_attempts,
             timeout_ms=round(settings.model_timeout * 1000),
         )
-        tools = ToolActivities(client, app.agents, handlers, handlers, transcripts)
-        reconcile = ReconcileActivities(client, app.agents, handlers, handlers, transcripts)
-        evaluate = EvaluateActivities(app.agents, owners, costs, transcripts)
+        tools = ToolActivities(
+            client, agents, handlers, handlers, transcripts, passage, serving.keeping, bulkheads=bulkheads
+        )
+        reconcile = ReconcileActivities(client, agents, handlers, handlers, transcripts, serving.keeping)
+        fallback = FallbackActivities(app.agents, handlers, handlers)
+        evaluate = EvaluateActivities(agents, owners, costs, transcripts)
         self.setup: list[Callable[..., Any]] = [setup.setup, evaluate.evaluate, ledger.draw, ledger.await_funds]
         self.model: list[Callable[..., Any]] = [model.think, model.plan, model.summarise]
         self.tools: list[Callable[..., Any]] = [tools.execute, reconcile.reconcile]
         books = opened.books if opened else None
-        upkeep = UpkeepActivities(books, opened.ledger if opened else None, RecordedBills(client), notifier)
-        self.notify: list[Callable[..., Any]] = [NotifyActivities(notifier).notify, upkeep.upkeep]
+        ledgers = opened.ledger if opened else None
+        upkeep = UpkeepActivities(books, ledgers, RecordedBills(client), notifier, serving.contents)
+        self.notify: list[Callable[..., Any]] = [NotifyActivities(notifier).notify, upkeep.upkeep, fallback.fallback]
+
+
+def _capacity(settings: Settings) -> Capacity:
+    model_queue, tool_queue = settings.model_queue or settings.task_queue, settings.tool_queue or settings.task_queue
+    return Capacity(
+        activities=settings.max_activities, threads=settings.handler_threads, shared=model_queue == tool_queue
+    )
 
 
 def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier:
@@ -203,9 +245,9 @@ def _version() -> str:
         return "source"
 
 
-def _check_names(app: App) -> None:
+def _check_names(app: App, agents: Mapping[str, Agent]) -> None:
     taken = {activity._Definition.must_from_callable(item).name for item in app.activities}  # noqa: SLF001  the SDK's only way to an activity's name
-    for agent in app.agents.values():
+    for agent in agents.values():
         for tool in agent.tools:
             if tool.name in taken:
                 raise DeclarationError(
@@ -220,10 +262,11 @@ async def _load_providers(app: App, providers: ProviderCatalog, prices: GenaiPri
         manifest = await asyncio.to_thread(Manifest.of, agent, prices=prices)
         if manifest.unpriced:
             log.warning("no run of it will start: %s", manifest.unpriced)
-        try:
-            await providers.load(agent.models[0].name)
-        except ProviderError as error:
-            log.warning("agent %r: %s", agent.name, error)
+        for model in agent.models:
+            try:
+                await providers.load(model.name)
+            except ProviderError as error:
+                log.warning("agent %r: %s", agent.name, error)
 
 
 async def _has_attributes(client: Client) -> bool:

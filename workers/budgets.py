@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tether.adapters.connection import store_url
-from tether.adapters.settings import Settings
 from tether.agent import App
 from tether.budget.books import Books, Ledger
 from tether.budget.check import problems
@@ -17,6 +14,9 @@ from tether.budget.config import Budgets
 from tether.budget.config_load import BudgetsError, parse_budgets
 from tether.workers.declared import beside, read_declared
 from tether.workers.policies import read_policy
+
+if TYPE_CHECKING:
+    from tether.adapters.store.engine import Store
 
 log = logging.getLogger("tether.worker")
 
@@ -36,39 +36,28 @@ class OpenedBooks:
     books: Books
 
 
-@asynccontextmanager
-async def open_books(app: App, settings: Settings) -> AsyncIterator[OpenedBooks | None]:
+async def open_books(app: App, store: Store | None) -> OpenedBooks | None:
     """The ledger that an App's runs ask for money, told of the App's budgets; None where the App has none.
 
     Raises:
         BudgetsError: The budgets are written wrongly.
         PolicyError: The policy is.
         DeclarationError: A file can't be read.
-        SettingsError: No store is named.
-        StoreUnavailable: It is down, slow, or doesn't let us in.
+        StoreUnavailable: The store is down, slow, or doesn't let us in.
         StoreOutdated: It has the schema of another version, or none.
     """
     budgets = budgets_of(app)
     if budgets is None:
-        yield None
-        return
-    async with _opened(store_url(settings), budgets) as opened:
-        if await opened.books.configure(budgets):
-            log.info("the budgets of %s hold from now on", budgets.source.name)
-        yield opened
-
-
-@asynccontextmanager
-async def _opened(url: str, budgets: Budgets) -> AsyncIterator[OpenedBooks]:
+        return None
+    assert store  # noqa: S101  it is opened for an App with budgets
     # A third of a second that Apps without budgets needn't wait.
     from tether.adapters.store.books import PostgresBooks  # noqa: PLC0415
-    from tether.adapters.store.engine import Store  # noqa: PLC0415
     from tether.adapters.store.ledger import PostgresLedger  # noqa: PLC0415
-    from tether.adapters.store.migrate import check  # noqa: PLC0415
 
-    await check(url)
-    async with Store(url) as store:
-        yield OpenedBooks(budgets=budgets, ledger=PostgresLedger(store), books=PostgresBooks(store))
+    opened = OpenedBooks(budgets=budgets, ledger=PostgresLedger(store), books=PostgresBooks(store))
+    if await opened.books.configure(budgets):
+        log.info("the budgets of %s hold from now on", budgets.source.name)
+    return opened
 
 
 def budgets_of(app: App) -> Budgets | None:

@@ -25,7 +25,7 @@ LOG_TAIL_LINES = 15
 
 _OWNER = "postgres"
 _LONGEST_SOCKET = 100  # of 107 bytes that the kernel takes
-_READY_WITHIN = 30.0
+_READY_WITHIN = 60.0
 _STOPS_WITHIN = 10.0
 _POLL_SECONDS = 0.02
 _NOT_FOR_KEEPS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")

@@ -15,6 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from tether.budget.override import LOOK_AGAIN, OVERRIDE, Overridden
     from tether.ending import result_of
     from tether.errors import ErrorKind
+    from tether.fallback import Fallback
+    from tether.fallbacks import PinnedFallbacks
     from tether.next_actions import (
         Action,
         AskPerson,
@@ -27,14 +29,18 @@ with workflow.unsafe.imports_passed_through():
         Think,
         next_actions,
     )
-    from tether.records import RUN_WORKFLOW, SetupInput
+    from tether.records import RUN_WORKFLOW
     from tether.result import RESULT_MEMO, RunResult
+    from tether.resuming import CARRIED_QUERY, Left
     from tether.start import RunInput, unacceptable
-    from tether.state import Ending, RunState
+    from tether.state import Ending
     from tether.view import RunView
-    from tether.workflows import calls, display
+    from tether.workflows import calls, display, resuming
     from tether.workflows.clock import now_ms
+    from tether.workflows.fallback import find_fallback
     from tether.workflows.funds import Funds
+    from tether.workflows.inputs import setup_input
+    from tether.workflows.intake import Intake
     from tether.workflows.model_calls import ModelCalls
     from tether.workflows.people import People
     from tether.workflows.pinned import Pinned
@@ -52,14 +58,14 @@ class AgentRun:
 
     @workflow.init
     def __init__(self, given: RunInput) -> None:
-        carried = given.carried
         self._given = given
-        self._state = carried.state if carried else _fresh(given)
+        self._state = resuming.beginning(given)
         self._renewal = Renewal(given)
         self._pinned: Pinned | None = None
         self._flights: list[asyncio.Task[None]] = []
         self._landing = False
         self._stirred = False
+        self._intake = Intake(self._state, self._stir)
         self._people = People(given, self._state, self._stir)
         self._funds = Funds(given, self._state, self._stir)
         self._models: ModelCalls | None = None
@@ -85,7 +91,8 @@ class AgentRun:
             raise
         await self._hear_out()
         await self._settle()
-        return self._ended()
+        await resuming.go_on(given, self._state, self._pinned, self._renewal)
+        return await self._ended()
 
     async def _settle(self) -> None:
         """What nobody knows is charged at its worst case, and what was kept is given back."""
@@ -104,6 +111,11 @@ class AgentRun:
         """Where the run stands."""
         return display.view(self._given, self._state, self._version, self._funds.raising.cap)
 
+    @workflow.query(name=CARRIED_QUERY)
+    def left(self) -> Left:
+        """What the run leaves to one that resumes it, once it has ended."""
+        return resuming.left(self._given, self._state, self._pinned, self._renewal)
+
     @workflow.update(name=ANSWER)
     async def answer(self, given: Any = None) -> Answered:
         """A person allows or denies a call that waits: an `Answer`.
@@ -111,10 +123,11 @@ class AgentRun:
         Raises:
             ApplicationError: It may not be answered so; its type says why.
         """
-        return await self._people.take(Answer, given)
+        return await self._intake.update(self._people.take(Answer, given))
 
     @answer.validator
     def _check_answer(self, given: Any = None) -> None:
+        self._intake.check()
         self._people.check(Answer, given)
 
     @workflow.update(name=OUTCOME)
@@ -124,21 +137,22 @@ class AgentRun:
         Raises:
             ApplicationError: It may not be answered so; its type says why.
         """
-        return await self._people.take(OutcomeAnswer, given)
+        return await self._intake.update(self._people.take(OutcomeAnswer, given))
 
     @outcome.validator
     def _check_outcome(self, given: Any = None) -> None:
+        self._intake.check()
         self._people.check(OutcomeAnswer, given)
 
     @workflow.signal(name=APPROVE)
     async def approve(self, given: Any = None, *_more: Any) -> None:
         """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
-        await self._people.signalled(Answer, _with_verdict(given, "approve"))
+        await self._intake.signal(self._people.signalled(Answer, _with_verdict(given, "approve")))
 
     @workflow.signal(name=DENY)
     async def deny(self, given: Any = None, *_more: Any) -> None:
         """The same as an `answer`, for who can only signal: an `Answer` without `verdict`."""
-        await self._people.signalled(Answer, _with_verdict(given, "deny"))
+        await self._intake.signal(self._people.signalled(Answer, _with_verdict(given, "deny")))
 
     @workflow.update(name=OVERRIDE)
     async def override(self, given: Any = None) -> Overridden:
@@ -147,16 +161,17 @@ class AgentRun:
         Raises:
             ApplicationError: It may not be raised so; its type says why.
         """
-        return await self._funds.raising.take(given)
+        return await self._intake.update(self._funds.raising.take(given))
 
     @override.validator
     def _check_override(self, given: Any = None) -> None:
+        self._intake.check()
         self._funds.raising.check(given)
 
     @workflow.signal(name=OVERRIDE)
     async def raise_cap(self, given: Any = None, *_more: Any) -> None:
         """The same as an `override`, for who can only signal."""
-        await self._funds.raising.signalled(given)
+        await self._intake.signal(self._funds.raising.signalled(given))
 
     @workflow.signal(name=LOOK_AGAIN)
     async def look_again(self, *_given: Any) -> None:
@@ -168,18 +183,15 @@ class AgentRun:
         if not given.carried and (error := unacceptable(given)):
             self._state.ending = progress.ending_of(error)
             return
-        pinned_in = given.carried.pinned_in if given.carried else ""
         try:
-            asked = SetupInput(
-                agent=given.agent, pinned_in=pinned_in, user=given.context.user, tenant=given.context.tenant
-            )
-            found = await calls.set_up(asked)
+            found = await calls.set_up(setup_input(given))
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error
             self._state.ending = progress.ending_of(calls.setup_failure(error))
             return
-        limits = given.carried.limits if given.carried else found.manifest.limits.changed(given.limits)
+        handed_on = given.carried.limits if given.carried and not given.begins else None
+        limits = handed_on or found.manifest.limits.changed(given.limits)
         pinned = self._pinned = Pinned.by(found, limits)
         self._models = ModelCalls(given, self._state, pinned, self._funds, self._renewal)
         self._tools = ToolCalls(given, self._state, pinned, self._funds, self._people)
@@ -187,8 +199,8 @@ class AgentRun:
         if given.carried is None:
             self._state.planning = found.manifest.plan if given.plan is None else given.plan
             self._state.measure.opened(found.prompt_bytes + given.said_bytes)
-            if self._attributes:
-                display.mark_pinned(given.agent, self._version)
+        if given.begins and self._attributes:
+            display.mark_pinned(given.agent, self._version)
         self._funds.set_up(found, limits)
 
     async def _proceed(self) -> None:
@@ -275,7 +287,7 @@ class AgentRun:
         """Whether it is due, and nothing is in flight; a receiver that doesn't answer doesn't put it off for ever."""
         after = self._pinned.settings.continue_after if self._pinned else 0
         resting = self._state.at_rest and self._state.ending is None and workflow.all_handlers_finished()
-        if not resting or not self._renewal.is_due(after):
+        if not resting or not self._renewal.is_due(after, much=self._intake.is_much):
             return False
         busy = self._people.busy or self._funds.parking.busy
         return not busy or self._renewal.is_overdue(after)
@@ -288,21 +300,29 @@ class AgentRun:
             self._renewal.continue_as_new(self._given, self._state, self._pinned.limits)
             self._funds.parking.stay()
 
-    def _ended(self) -> RunResult:
+    async def _ended(self) -> RunResult:
         assert self._state.ending  # noqa: S101  `_proceed` returns once there is one
         failed = self._state.ending.outcome == "error"
-        result = self._finished("failed" if failed else "completed")
+        result = self._finished("failed" if failed else "completed", await self._fallback())
         if not failed:
             return result
         kind = result.error.kind if result.error else ErrorKind.INTERNAL
         raise ApplicationError(result.why, result, type=kind.value, non_retryable=True)
 
-    def _finished(self, doing: Any) -> RunResult:
-        state = self._state
-        assert state.ending  # noqa: S101  both callers set it
-        state.doing = doing
-        run = workflow.info().workflow_id
-        result = result_of(self._given, state, state.ending, run=run, version=self._version, now=workflow.now())
+    async def _fallback(self) -> Fallback | None:
+        """What people are told where there is no answer."""
+        pinned = self._pinned.manifest.fallbacks if self._pinned else PinnedFallbacks()
+        return await find_fallback(self._result(), pinned)
+
+    def _result(self, fallback: Fallback | None = None) -> RunResult:
+        state, run = self._state, workflow.info().workflow_id
+        assert state.ending  # noqa: S101  whoever asks has set it
+        now = workflow.now()
+        return result_of(self._given, state, state.ending, run=run, version=self._version, now=now, fallback=fallback)
+
+    def _finished(self, doing: Any, fallback: Fallback | None = None) -> RunResult:
+        self._state.doing = doing
+        result = self._result(fallback)
         self._show()
         if self._attributes or display.searchable():
             display.mark_ended(result, doing)
@@ -332,7 +352,3 @@ class AgentRun:
 
 def _with_verdict(given: Any, verdict: str) -> Any:
     return {**given, "verdict": verdict} if isinstance(given, dict) else given
-
-
-def _fresh(given: RunInput) -> RunState:
-    return RunState(started_ms=now_ms(), head=given.first_head)

@@ -22,12 +22,13 @@ with workflow.unsafe.imports_passed_through():
     from tether.budget.purse import Parked
     from tether.contract import EffectState, ToolContract
     from tether.errors import ErrorKind, RunError
+    from tether.fallback_texts import FallbackInput
     from tether.lost import lost_attempt, unsaid
     from tether.model_records import DecidedCall, ModelFailure, ModelInput, ModelResult
     from tether.money import dollars
     from tether.notices import AnyNotice, Notice
     from tether.progress import outcome_of
-    from tether.records import RECONCILE, Beat, RunSettings, SetupInput, SetupResult
+    from tether.records import FALLBACK, RECONCILE, Beat, RunSettings, SetupInput, SetupResult
     from tether.text import one_line
     from tether.tool_records import (
         EvaluateInput,
@@ -45,15 +46,19 @@ SETUP_TIMEOUT = timedelta(seconds=10)
 EVALUATE_TIMEOUT = timedelta(seconds=30)
 EVALUATE_WITHIN = timedelta(minutes=2)
 """A person waits for it."""
+FALLBACK_TIMEOUT = timedelta(seconds=15)
+"""A function is waited for less long; where its worker died, so long passes until the shipped text is used."""
+FALLBACK_WITHIN = timedelta(seconds=30)
+"""A run that has ended waits no longer for its agent's own words."""
 NOTIFY_TIMEOUT = timedelta(seconds=15)
 NOTIFY_WITHIN = timedelta(minutes=10)
 GRACE = timedelta(seconds=5)
 """The activity keeps its own deadline; the server's stands behind it, this much and a heartbeat timeout later."""
 
-DRAW_TIMEOUT = timedelta(seconds=15)
-"""The ledger itself gives up sooner; where the worker died, so long passes until another asks."""
+DRAW_TIMEOUT = timedelta(seconds=8)
+"""The ledger itself gives up after 5 s; where the worker died, so long passes until another asks."""
 LONGEST_ASKING_PAUSE = timedelta(seconds=10)
-"""Of a run that waits for money, where the worker that asked has died; else the activity itself says when."""
+"""Before the ledger is asked again, where it could not be; of a run that waits for money the activity says when."""
 SETTLE_WITHIN = timedelta(seconds=30)
 """A run that has ended waits no longer for the ledger to hear of it."""
 
@@ -140,6 +145,21 @@ def evaluate(given: EvaluateInput) -> ActivityHandle[DecidedCall]:
     )
 
 
+def ask_fallback(given: FallbackInput) -> ActivityHandle[Any]:
+    """Ask the agent's own function for the reply of a run without an answer; a lost attempt is not made again.
+
+    What comes back is a `FallbackSaid`, unless somebody meddled.
+    """
+    return workflow.start_activity(
+        FALLBACK,
+        given,
+        start_to_close_timeout=FALLBACK_TIMEOUT,
+        schedule_to_close_timeout=FALLBACK_WITHIN,
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_ASKING_PAUSE, non_retryable_error_types=LOST_ATTEMPTS),
+        summary=given.reason,
+    )
+
+
 def notify(notice: AnyNotice) -> ActivityHandle[None]:
     """Tell people that something waits, or how a budget stands."""
     if isinstance(notice, Notice):
@@ -163,7 +183,7 @@ def draw(given: Draw, *, final: bool = False) -> ActivityHandle[Drawn]:
         given,
         start_to_close_timeout=DRAW_TIMEOUT,
         schedule_to_close_timeout=SETTLE_WITHIN if final else None,
-        retry_policy=RetryPolicy(maximum_interval=LONGEST_BACKOFF),
+        retry_policy=RetryPolicy(maximum_interval=LONGEST_ASKING_PAUSE),
         summary="settle" if final else one_line(f"{dollars(given.need)} for {', '.join(given.scopes)}"),
     )
 

@@ -73,6 +73,7 @@ def view(given: RunInput, state: RunState, version: str, cap: int | None) -> Run
         usage=counters.usage,
         cost=counters.cost,
         active_ms=counters.active_ms,
+        resumed=given.resumed.run if given.resumed else "",
     )
 
 
@@ -112,7 +113,7 @@ def mark_ended(result: RunResult, state: str) -> None:
 def show(state: RunState, agent: str, max_steps: int, tenant: str) -> None:
     """Bring the run's current details up to date: markdown, no event."""
     counters = state.counters
-    doing = f"**{agent}** is {state.doing.replace('_', ' ')}: turn {state.turn} of {max_steps}"
+    doing = f"**{agent}** is {state.doing.replace('_', ' ')}: turn {state.turn} of {state.before + max_steps}"
     lines = [f"{doing}, {state.steps} steps, {counters.usage.total:,} tokens, {dollars(counters.cost)}"]
     if state.calls:
         lines += ["", *(f"- `{call.decided.tool}` ({call.decided.id}): {call.status}" for call in state.calls)]

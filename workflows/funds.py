@@ -52,7 +52,7 @@ class Funds:
     def set_up(self, pinned: SetupResult, limits: RunLimits) -> None:
         """Begin: where an earlier run of the chain waited for money, this one waits on."""
         self._manifest, self._limits = pinned.manifest, limits
-        if self._given.carried is None:
+        if self._given.begins:
             self._purse.scopes = pinned.scopes
         self.account.set_up(pinned.digest)
         self.raising.set_up(pinned.overrides, limits)
@@ -80,7 +80,7 @@ class Funds:
             the run has to wait for money.
         """
         due = self._state.summary
-        quote = self._summary_quote(due) if kind == "summary" and due else self._quote(given.max_output_tokens)
+        quote = self._summary_quote(due) if kind == "summary" and due else self._quote(given)
         if quote.price.is_free:
             return None, quote.output_tokens
         whats = {"plan": "the plan", "turn": f"turn {given.turn}", "summary": f"the summary before turn {given.turn}"}
@@ -100,11 +100,11 @@ class Funds:
         self._purse.reserve(call_id, call.decided.cost, _mark())
         return True
 
-    def _quote(self, max_output_tokens: int) -> Quote:
+    def _quote(self, given: ModelInput) -> Quote:
         assert self._manifest  # noqa: S101  nothing is asked before it is known
-        model = self._manifest.models[0]
-        written = min(max_output_tokens, model.max_output_tokens or max_output_tokens)
-        return Quote(model.price or FREE, self._state.measure.most, written)
+        model = self._manifest.models[given.chain]
+        written = min(given.max_output_tokens, model.max_output_tokens or given.max_output_tokens)
+        return Quote(model.price or FREE, self._state.measure.most(model.name), written)
 
     def _summary_quote(self, due: SummaryDue) -> Quote:
         assert self._manifest  # noqa: S101  as in `_quote`

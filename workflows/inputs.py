@@ -11,10 +11,17 @@ with workflow.unsafe.imports_passed_through():
     from tether.limits import RunLimits
     from tether.manifest import Manifest
     from tether.model_records import ModelInput
-    from tether.records import Segment, TranscriptRef
+    from tether.records import Segment, SetupInput, TranscriptRef
     from tether.start import RunInput
     from tether.state import RunState
     from tether.tool_records import EvaluateInput, ToolInput
+
+
+def setup_input(given: RunInput) -> SetupInput:
+    """What is given to find out what the run is pinned to."""
+    context, carried = given.context, given.carried
+    pinned = {"pinned_in": carried.pinned_in, "pinned_at": carried.pinned_at} if carried else {}
+    return SetupInput(agent=given.agent, user=context.user, tenant=context.tenant, **pinned)
 
 
 def contract_of(state: RunState, manifest: Manifest, call_id: str) -> ToolContract:
@@ -62,13 +69,14 @@ def tool_input(
         digest=call.decided.digest,
         contract=contract_of(state, manifest, call_id).digest,
         active_ms=limits.timeout_ms - state.counters.active_ms,
-        first_run=workflow.info().first_execution_run_id,
+        first_run=given.resumed.first_run if given.resumed else workflow.info().first_execution_run_id,
         context=_of_a_call(given),
         permit=call.decided.permit,
         policy=policy,
         approval=call.approval,
         said=call.said,
         reservation=state.purse.reserved.get(call_id),
+        reads_on=manifest.reads_on,
     )
 
 
@@ -97,6 +105,7 @@ def model_input(
         failed=tuple(state.lost),
         may_summarise=not state.summed,
         window=state.window,
+        tighter=state.tighter,
     )
 
 

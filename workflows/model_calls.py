@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from tether import progress
     from tether.budget.draws import ModelCallKind
     from tether.errors import REACTIONS, ErrorKind
-    from tether.model_records import ModelInput, ModelResult
+    from tether.model_records import ModelFailure, ModelInput, ModelResult
     from tether.plan import PLAN_OUTPUT_TOKENS
     from tether.start import RunInput
     from tether.state import RunState
@@ -23,6 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from tether.workflows.renewal import Renewal
 
 LONGEST_PAUSE_SECONDS = 30
+FALLS_BACK = "tether:falls_back"
+TIGHTER = "tether:tighter"
+"""Changes of this code that runs from before them must not make when they are replayed."""
 
 
 class ModelCalls:
@@ -42,6 +45,7 @@ class ModelCalls:
         self._pinned = pinned
         self._funds = funds
         self._renewal = renewal
+        self._names = [model.name for model in pinned.manifest.models]
 
     async def plan(self) -> None:
         """Ask for a plan."""
@@ -55,7 +59,7 @@ class ModelCalls:
     async def summarise(self, turn: int) -> None:
         """Have summed up what is left out of a turn's call."""
         model = self._pinned.manifest.summariser
-        changes = {"model": model.name} if model else {}
+        changes = {"model": model.name, "may_fall_back": True, "max_attempts": 0} if model else {}
         await self._ask("summary", self._input(turn).model_copy(update=changes))
 
     async def _ask(self, kind: ModelCallKind, given: ModelInput) -> None:
@@ -89,15 +93,24 @@ class ModelCalls:
             case "summary":
                 progress.summarised(self._state, result, now_ms())
             case _:
-                progress.thought(self._state, result, now_ms(), given.max_output_tokens)
+                progress.thought(self._state, result, now_ms(), given.max_output_tokens, given.model)
 
     async def _not_answered(self, kind: ModelCallKind, given: ModelInput, error: ActivityError) -> None:
         failure = calls.model_failure(error, given)
-        if REACTIONS[failure.error.kind].retry != "reschedule":
+        attempts = given.max_attempts or self._pinned.settings.model_attempts
+        repeated = REACTIONS[failure.error.kind].retry == "reschedule"
+        used_up = not repeated or failure.spent.attempts >= attempts
+        if kind == "turn" and _too_long(failure) and not given.tighter and workflow.patched(TIGHTER):
+            progress.model_found_too_long(self._state, failure, now_ms())
+            return
+        if used_up and kind != "summary" and self._falls_back(given, failure):
+            progress.model_passed(self._state, failure, now_ms())
+            return
+        if not repeated:
             ends = kind != "summary" or failure.error.kind in {ErrorKind.CANCELLED, ErrorKind.TIMEOUT}
             (progress.model_failed if ends else progress.not_summarised)(self._state, failure, now_ms())
             return
-        progress.model_lost(self._state, failure, now_ms(), self._pinned.settings.model_attempts)
+        progress.model_lost(self._state, failure, now_ms(), attempts)
         lost = len(self._state.lost)
         if self._state.ending is None and lost > 1:
             self._state.asking = True
@@ -105,7 +118,32 @@ class ModelCalls:
             await workflow.sleep(timedelta(seconds=pause), summary=f"before attempt {lost + 1} of the model call")
             self._state.asking = False
 
+    def _falls_back(self, given: ModelInput, failure: ModelFailure) -> bool:
+        """Whether another model of the chain is asked from here on."""
+        chain, kind = self._state.chain, failure.error.kind
+        if kind is ErrorKind.CIRCUIT_OPEN:
+            chain.is_open(given.model, failure.not_before_ms)
+        falls_back = REACTIONS[kind].fallback and len(self._names) > 1 and workflow.patched(FALLS_BACK)
+        return falls_back and chain.forward(self._names, now_ms())
+
     def _input(self, turn: int) -> ModelInput:
-        pinned = self._pinned
-        given = model_input(self._given, self._state, pinned.limits, pinned.version, self._renewal.segments, turn)
-        return given.model_copy(update={"model": pinned.manifest.models[0].name})
+        pinned, state, now = self._pinned, self._state, now_ms()
+        chain = state.chain
+        if not state.lost and not chain.passed:
+            chain.begin(self._names, now)
+        given = model_input(self._given, state, pinned.limits, pinned.version, self._renewal.segments, turn)
+        attempts = pinned.settings.model_attempts
+        last = chain.last_attempt(self._names, len(state.lost), attempts, now)
+        return given.model_copy(
+            update={
+                "model": self._names[chain.place],
+                "chain": chain.place,
+                "passed": tuple(chain.passed),
+                "max_attempts": 0 if last == attempts else last,
+                "may_fall_back": not chain.is_last(self._names, now),
+            }
+        )
+
+
+def _too_long(failure: ModelFailure) -> bool:
+    return failure.error.kind is ErrorKind.CONTEXT_TOO_LONG

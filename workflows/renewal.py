@@ -36,15 +36,16 @@ class Renewal:
         self._first_turn = carried.state.turn + 1 if carried else 0
         self._too_large = False
 
-    def is_due(self, after: int) -> bool:
-        """Whether the history is long enough, and what is carried over may fit.
+    def is_due(self, after: int, *, much: bool = False) -> bool:
+        """Whether the history is long enough, or enough was taken, and what is carried over may fit.
 
         Args:
             after: How many events are enough; 0 leaves it to the server.
+            much: Whether so many updates were taken that the server may soon take no more.
         """
         info = workflow.info()
         due = info.get_current_history_length() >= after if after else info.is_continue_as_new_suggested()
-        return due and not self._too_large
+        return (due or much) and not self._too_large
 
     def is_overdue(self, after: int) -> bool:
         """Whether it must not be put off any longer.
@@ -60,13 +61,16 @@ class Renewal:
         """What is carried over may fit now, though it didn't."""
         self._too_large = False
 
-    def continue_as_new(self, given: RunInput, state: RunState, limits: RunLimits) -> None:
-        """End this run with the next; returns where what is carried over is too large."""
+    def carried(self, state: RunState, limits: RunLimits) -> Carried:
+        """What the next run would be handed now."""
         run_id = workflow.info().run_id
         segment = Segment(run_id=run_id, first=self._first_turn, last=state.turn)
+        return Carried(segments=(*self.segments, segment), pinned_in=run_id, state=state, limits=limits)
+
+    def continue_as_new(self, given: RunInput, state: RunState, limits: RunLimits) -> None:
+        """End this run with the next; returns where what is carried over is too large."""
         state.answer = cut(state.answer, MAX_CARRIED_ANSWER_BYTES)
-        carried = Carried(segments=(*self.segments, segment), pinned_in=run_id, state=state, limits=limits)
-        following = given.model_copy(update={"carried": carried})
+        following = given.model_copy(update={"carried": self.carried(state, limits)})
         self._too_large = len(following.model_dump_json(exclude_defaults=True).encode()) > MAX_CARRIED_BYTES
         if not self._too_large:
             workflow.continue_as_new(following, memo=dict(workflow.memo()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -76,11 +76,16 @@ class _WatchedBytes(httpx2.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._deadline.alive()
-            yield chunk
-            # Events that have arrived already are read without a pause: the worker's other calls get their turn here.
-            await asyncio.sleep(0)
+        chunks = aiter(self._stream)
+        try:
+            async for chunk in chunks:
+                self._deadline.alive()
+                yield chunk
+                # Events that have arrived already are read without a pause: the worker's other calls get their turn.
+                await asyncio.sleep(0)
+        finally:
+            if isinstance(chunks, AsyncGenerator):  # left to the garbage collector it may outlive its loop
+                await chunks.aclose()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from tether.errors import ErrorKind, ProviderError
+from tether.text import one_line
 from tether.value import Value
 
 UNUSED_KEY = SecretStr("unused")
+_PRINTABLE = re.compile(r"[!-~]+")
+"""Anything else is no part of a key; libraries that find it in a header quote the whole header in their errors."""
 
 
 class Vendor(Value):
@@ -59,15 +63,27 @@ class Endpoint(Value):
         """The vendor at its own address or at another one.
 
         Raises:
-            ProviderError: `configuration`: there is no key, and the address isn't this machine's own.
+            ProviderError: `configuration`: the address is none; there is no key, and the address isn't this machine's
+                own; or no HTTP header can carry the key.
         """
         address = base_url or vendor.base_url
+        if not _is_address(address):
+            raise ProviderError(
+                ErrorKind.CONFIGURATION,
+                f"{vendor.title} can't be called at {one_line(address)!r}: write its address like {vendor.base_url}",
+            )
         if key is None or not key.get_secret_value():
             if not _is_loopback(address):
                 raise ProviderError(
                     ErrorKind.CONFIGURATION, f"{vendor.title} can't be called without a key: set {vendor.variable}"
                 )
             key = UNUSED_KEY
+        if not _PRINTABLE.fullmatch(key.get_secret_value()):
+            raise ProviderError(
+                ErrorKind.CONFIGURATION,
+                f"the key in {vendor.variable} holds a space, a line break or another character that no key has: "
+                "set it again, without what stands round it",
+            )
         return cls(vendor=vendor, base_url=address, key=key, timeouts=timeouts)
 
     @property
@@ -83,6 +99,14 @@ class Endpoint(Value):
     def without_key(self, text: str) -> str:
         """A text of the server's, which may quote the key, without it."""
         return text if self.key == UNUSED_KEY else text.replace(self.key.get_secret_value(), "[key]")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, an IPv6 address that isn't closed
+        return False
 
 
 def _is_loopback(url: str) -> bool:

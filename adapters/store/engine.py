@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Self, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Self, TypeVar
 
+from asyncpg import InterfaceError, InternalClientError, PostgresError  # type: ignore[import-untyped]  # it has none
+from sqlalchemy import TextClause
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from tether.adapters.store.address import Address
 from tether.adapters.store.failures import again, told
@@ -21,6 +25,8 @@ WITHIN = 5.0
 POOL = 8
 """Connections that one process keeps: the ledger's transactions take a millisecond or two."""
 _RECYCLED = 1_800
+_OF_THE_DRIVER = (PostgresError, InterfaceError, InternalClientError, AsyncAdapt_asyncpg_dbapi.Error)
+"""What SQLAlchemy lets through where a connection is made or used without its own wrapping."""
 
 
 class Store:
@@ -36,6 +42,7 @@ class Store:
         self._address = Address.read(url)
         self._within = within
         self._engine = store_engine(self._address, within=within, pool=pool)
+        self._autocommitting = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def told(self) -> str:
@@ -52,19 +59,27 @@ class Store:
             StoreUnavailable: It is down, slow or read-only, or doesn't let us in.
             StoreOutdated: It has no schema, or another one.
         """
-        try:
-            async with asyncio.timeout(self._within):
-                try:
-                    return await self._once(work)
-                except DBAPIError as error:
-                    if not again(error):
-                        raise
-                return await self._once(work)
-        except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
-            translated = told(error, self.told, self._within)
-            if translated is None:
-                raise
-            raise translated from error
+        return await self._carried_out(lambda: self._once(work))
+
+    async def at_once(self, statement: TextClause, values: dict[str, Any]) -> Any:
+        """Carry out one statement that is a transaction of its own; its only value.
+
+        It is tried twice likewise.
+
+        Raises:
+            StoreUnavailable: It is down, slow or read-only, or doesn't let us in.
+            StoreOutdated: It has no schema, or another one.
+        """
+        return await self._carried_out(lambda: self._alone(statement, values))
+
+    async def directly(self, statement: str, *values: Any) -> Any:
+        """Likewise by the driver itself, prepared and in one round trip; it is tried once.
+
+        Raises:
+            StoreUnavailable: It is down, slow or read-only, or doesn't let us in.
+            StoreOutdated: It has no schema, or another one.
+        """
+        return await self._told(lambda: self._prepared(statement, values))
 
     async def close(self) -> None:
         """Close all connections; a store that doesn't answer isn't waited for."""
@@ -83,6 +98,41 @@ class Store:
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async with self._engine.begin() as connection:
             return await work(connection)
+
+    async def _alone(self, statement: TextClause, values: dict[str, Any]) -> Any:
+        async with self._autocommitting.connect() as connection:
+            return await connection.scalar(statement, values)
+
+    async def _prepared(self, statement: str, values: Sequence[Any]) -> Any:
+        pooled = await self._engine.raw_connection()
+        try:
+            return await pooled.driver_connection.fetchval(statement, *values)  # type: ignore[union-attr]  # it has one
+        except BaseException:
+            pooled.invalidate()
+            raise
+        finally:
+            await greenlet_spawn(pooled.close)
+
+    async def _carried_out(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        async def twice() -> T:
+            try:
+                return await attempt()
+            except DBAPIError as error:
+                if not again(error):
+                    raise
+            return await attempt()
+
+        return await self._told(twice)
+
+    async def _told(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._within):
+                return await attempt()
+        except (DBAPIError, PoolTimeout, *_OF_THE_DRIVER, OSError, TimeoutError) as error:
+            translated = told(error, self.told, self._within)
+            if translated is None:
+                raise
+            raise translated from error
 
 
 def store_engine(address: Address, *, within: float = WITHIN, pool: int = POOL) -> AsyncEngine:

@@ -39,17 +39,19 @@ def told(error: Exception, where: str, within: float) -> Exception | None:
     what = f"the store at {where}"
     if isinstance(error, (TimeoutError, PoolTimeout)):
         return StoreUnavailable(f"{what} did not answer within {within:g} s; nothing was changed. See whether it runs")
-    if not isinstance(error, DBAPIError):
-        return StoreUnavailable(f"{what} can't be reached ({_reason(error)}); {_remedy(where)}")
     state = _state(error)
+    if not isinstance(error, DBAPIError) and not state:
+        return StoreUnavailable(f"{what} can't be reached ({_reason(error)}); {_remedy(where)}")
     if state in _NO_SCHEMA:
         return StoreOutdated(f"{what} has no schema of this version of Tether: {UPGRADE}")
     if state in _STATES:
         return StoreUnavailable(f"{what} {_STATES[state]}")
-    if state in _SLOW or isinstance(error.orig, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+    raised = _raised(error)
+    if state in _SLOW or isinstance(raised, TimeoutError) or isinstance(error.__cause__, TimeoutError):
         return StoreUnavailable(f"{what} took longer than {within:g} s; nothing was changed. See what keeps it busy")
-    if error.connection_invalidated or state in _IN_THE_WAY or state[:2] in {"08", "53", "57", "58", "XX"}:
-        return StoreUnavailable(f"{what} can't be reached or is busy ({_reason(error.orig or error)})")
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or state in _IN_THE_WAY or state[:2] in {"08", "53", "57", "58", "XX"}:
+        return StoreUnavailable(f"{what} can't be reached or is busy ({_reason(raised)})")
     return None
 
 
@@ -59,8 +61,13 @@ def _remedy(where: str) -> str:
     return "start it, or mend TETHER_STORE_URL"
 
 
-def _state(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
+def _raised(error: Exception) -> BaseException:
+    """What the driver itself raised."""
+    return (error.orig or error) if isinstance(error, DBAPIError) else error
+
+
+def _state(error: Exception) -> str:
+    return str(getattr(_raised(error), "sqlstate", None) or "")
 
 
 def _reason(error: BaseException) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tether.adapters.store.failures import UPGRADE
 from tether.store import StoreOutdated
 
-HEAD = "0001"
+HEAD = "0003"
 """The revision that this code works with; equal to the last one in migrations/versions."""
-KNOWN = frozenset({HEAD})
+KNOWN = frozenset({"0001", "0002", HEAD})
 """All revisions up to it."""
 
 

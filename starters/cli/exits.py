@@ -35,7 +35,7 @@ MEANINGS = {
     ExitStatus.CONFLICT: "the key belongs to a run of another user or with another input",
     ExitStatus.REFUSED: (
         "the answer or override was refused: unknown call, already answered, expired, not authorised, too much, "
-        "changed arguments, invalid"
+        "changed arguments, invalid; the run can't be resumed"
     ),
     ExitStatus.INTERNAL: "an error in tether itself",
     ExitStatus.INTERRUPTED: "interrupted; a run that was started goes on",
@@ -51,9 +51,19 @@ def status_of(error: Exception) -> ExitStatus:
     from tether.adapters.connection import ConnectionFailed
     from tether.adapters.settings import SettingsError
     from tether.budget.books import BudgetRefused, UnknownScope
-    from tether.errors import AnswerRefused, DeclarationError, InvalidRun, KeyConflict, NotAnswered, RunNotFound
+    from tether.circuit_board import UnknownCircuit
+    from tether.errors import (
+        AnswerRefused,
+        DeclarationError,
+        InvalidRun,
+        KeyConflict,
+        NotAnswered,
+        NotResumable,
+        RunNotFound,
+    )
     from tether.sent import NothingSent
     from tether.starters.cli.inputs import FileMissing, UsageFailed
+    from tether.starters.contents import NoResult
     from tether.starters.failures import UnreadableHistory
     from tether.store import StoreOutdated, StoreUnavailable
 
@@ -64,11 +74,11 @@ def status_of(error: Exception) -> ExitStatus:
             return ExitStatus.UNREACHABLE
         case StoreUnavailable() | StoreOutdated():
             return ExitStatus.UNREACHABLE
-        case RunNotFound() | FileMissing() | UnknownScope() | NothingSent():
+        case RunNotFound() | FileMissing() | UnknownScope() | UnknownCircuit() | NothingSent() | NoResult():
             return ExitStatus.NOT_FOUND
         case KeyConflict():
             return ExitStatus.CONFLICT
-        case AnswerRefused() | BudgetRefused():
+        case AnswerRefused() | BudgetRefused() | NotResumable():
             return ExitStatus.REFUSED
         case InvalidRun() | DeclarationError() | SettingsError() | UsageFailed() | UnreadableHistory():
             return ExitStatus.USAGE

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tether.approvals import POLICY_ACTOR, Answered, Approval, Change
+from tether.contents import Kept
 from tether.masking import MASK, masked_value
 from tether.money import dollars
 from tether.result import Outcome, RunResult
@@ -36,8 +37,9 @@ def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) ->
         answer: Show the answer too; else the result, which follows, does.
     """
     lines = [_head(step)]
-    lines += [styled(f"{INDENT}model call: {_attempt(failed)}", "yellow") for failed in step.model_failed]
-    lines += [styled(f"{INDENT}{_attempt(failed)}", "yellow") for failed in step.failed]
+    lines += [styled(f"{INDENT}{model} was passed over: its circuit was open", "yellow") for model in step.passed]
+    lines += [styled(f"{INDENT}model call: {_attempt(failed, step.model)}", "yellow") for failed in step.model_failed]
+    lines += [styled(f"{INDENT}{_attempt(failed, step.model)}", "yellow") for failed in step.failed]
     if step.over:
         lines.append(styled(f"{INDENT}cost {dollars(step.over)} more than was reserved for it", "yellow"))
     if decision := _decision(step):
@@ -47,6 +49,13 @@ def step_lines(step: AgentStep, *, whole: bool = False, answer: bool = False) ->
     elif step.output is not None and (answer or step.action != "complete"):
         lines.append(_indented(_shown(step.output), whole=whole))
     return Group(*lines)
+
+
+def kept_line(step: AgentStep, kept: Kept, run: str) -> Text:
+    """Where all of a large result is."""
+    lost = f", and {kept.missing:,} more are lost" if kept.missing else ""
+    words = f"{INDENT}kept in the store: {kept.size:,} bytes{lost}; tether show {run} --result {step.call} prints them"
+    return styled(words, "dim")
 
 
 def pending_line(pending: PendingAttempt, now: datetime) -> Text:
@@ -91,6 +100,7 @@ def result_lines(result: RunResult) -> RenderableType:
     if result.error and result.error.message != result.why:
         lines.append(styled(f"{result.error.kind}: {result.error.message}", "red"))
     lines += _effects(result)
+    lines += _told(result)
     if answer:
         lines += [Text(), styled(_shown(answer, pretty=True))]
     return Group(*lines)
@@ -203,12 +213,24 @@ def _effects(result: RunResult) -> list[Text]:
     ]
 
 
-def _attempt(failed: FailedAttempt) -> str:
+def _told(result: RunResult) -> list[Text]:
+    """What whoever asked is told in place of an answer."""
+    if result.fallback is None:
+        return []
+    lines = [styled("reply for people: ", "dim") + styled(result.fallback.message)]
+    if result.fallback.problem:
+        lines.append(styled(f"  in the shipped words: {result.fallback.problem}", "yellow"))
+    return lines
+
+
+def _attempt(failed: FailedAttempt, served: str) -> str:
     # A lost attempt is known to have lasted until its last beat; one that was lost before any has no time.
+    at = f" at {datetime.fromtimestamp(failed.at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if failed.at_ms else ""
     after = f" after {failed.active_ms / 1000:.1f} s" if failed.active_ms else ""
+    of = f" of {failed.model}" if failed.model not in {"", served} else ""
     how = "" if failed.usage.total else "at its worst case, "
     charged = f"; charged {how}{dollars(failed.cost)}" if failed.cost else ""
-    return f"attempt {failed.attempt} failed{after}: {failed.error.kind}: {failed.error.message}{charged}"
+    return f"attempt {failed.attempt}{of} failed{at}{after}: {failed.error.kind}: {failed.error.message}{charged}"
 
 
 def _arguments(step: AgentStep) -> str:

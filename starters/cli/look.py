@@ -27,10 +27,19 @@ def show(
         int | None,
         typer.Option(min=1, metavar="STEP", help="Show what the model was sent whose reply led to that step."),
     ] = None,
+    result: Annotated[
+        str,
+        typer.Option(metavar="CALL", help="Print all that a call returned, as in c3; large results are in the store."),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the whole of a run: the task, each step with every attempt, what is in flight, the result."""
-    carry_out(_show(run, tenant, as_json=as_json) if prompt is None else _show_prompt(run, tenant, prompt, as_json))
+    if result:
+        carry_out(_show_result(run, tenant, result, as_json=as_json))
+    elif prompt is not None:
+        carry_out(_show_prompt(run, tenant, prompt, as_json))
+    else:
+        carry_out(_show(run, tenant, as_json=as_json))
 
 
 @app.command("list")
@@ -67,6 +76,7 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     from tether.starters.cli.terminal import console
     from tether.starters.client import AgentClient
     from tether.starters.pending import pending_attempts
+    from tether.starters.request import is_batch
     from tether.starters.status import view_of
     from tether.steps import steps_of
 
@@ -80,6 +90,7 @@ async def _show(name: str, tenant: str, *, as_json: bool) -> ExitStatus:
     state = described.typed_search_attributes.get(attributes.STATE) or ""
     funding = await funding_in(described)
     view = view_of(record, pending, state, await waiting_in(described), funding)
+    view = view.model_copy(update={"batch": is_batch(described)})
     overrides = record.result.overrides if record.result else funding.overrides
     if as_json:
         shown = {
@@ -106,11 +117,24 @@ async def _show_prompt(name: str, tenant: str, step: int, as_json: bool) -> Exit
     client = await AgentClient.connect()
     handle = await client.get(name, tenant=tenant)
     record = await handle.record()
-    sent = sent_for(record, step)
+    sent = sent_for(record, step, await handle.whole_record(record))
     if as_json:
         typer.echo(sent.request.model_dump_json())
     else:
         console().print(*sent_lines(sent, record.manifest), sep="\n")
+    return ExitStatus.SUCCESS
+
+
+async def _show_result(name: str, tenant: str, call: str, *, as_json: bool) -> ExitStatus:
+    import json
+
+    from tether.starters.client import AgentClient
+    from tether.starters.contents import whole_result
+
+    client = await AgentClient.connect()
+    handle = await client.get(name, tenant=tenant)
+    text = await whole_result(await handle.record(), call)
+    typer.echo(json.dumps({"call": call, "result": text}) if as_json else text)
     return ExitStatus.SUCCESS
 
 
@@ -123,23 +147,27 @@ def _print(
 ) -> None:
     from rich.text import Text
 
-    from tether.starters.cli.lines import now, pending_line, result_lines, step_lines
+    from tether.starters.cli.going_on import continued_lines
+    from tether.starters.cli.lines import kept_line, now, pending_line, result_lines, step_lines
     from tether.starters.cli.terminal import styled
     from tether.steps import steps_of
 
     _print_head(out, view, record, overrides)
     for step in steps_of(record, gaps=True):
         out.print(step_lines(step, whole=True, answer=record.result is None))
+        if step.kept:
+            out.print(kept_line(step, step.kept, view.run))
     for each in pending:
         out.print(styled("  …  ", "dim") + pending_line(each, now()))
     _print_waits(out, view, record)
     if record.result:
-        out.print(Text(), result_lines(record.result), sep="\n")
+        out.print(Text(), result_lines(record.result), *continued_lines(record.result), sep="\n")
     elif record.failure:
         out.print(styled(f"\n{record.failure}", "bold red"))
 
 
 def _print_head(out: Console, view: RunView, record: Record, overrides: tuple[Overridden, ...]) -> None:
+    from tether.starters.cli.going_on import resumed_line
     from tether.starters.cli.lines import now, state_line
     from tether.starters.cli.purse_lines import cap_line, override_line
     from tether.starters.cli.terminal import styled
@@ -152,7 +180,10 @@ def _print_head(out: Console, view: RunView, record: Record, overrides: tuple[Ov
     for taken in overrides:
         out.print(override_line(taken, until))
     if record.started:
-        out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC", "dim"))
+        batch = ", behind interactive runs" if view.batch else ""
+        out.print(styled(f"started {record.started:%Y-%m-%d %H:%M:%S} UTC{batch}", "dim"))
+    if resumed := resumed_line(record):
+        out.print(resumed)
     if record.input:
         out.print(styled(f"\n{record.input.context.user} asked:\n{record.input.task}\n"))
 

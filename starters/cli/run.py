@@ -41,7 +41,8 @@ def run(
         typer.Option(
             metavar="NAME=VALUE",
             help="A limit of this run, as often as needed: max_steps, max_tokens_per_step, timeout (seconds), "
-            "max_cost_usd, budget_wait (seconds that it waits for money), max_tool_calls.",
+            "max_cost_usd, budget_wait (seconds that it waits for money), max_tool_calls, on_timeout (end, or "
+            "continue once by itself).",
         ),
     ] = [],  # noqa: B006  typer reads the default
     metadata: Annotated[
@@ -88,20 +89,20 @@ async def _run(agent: str, task: str, request: dict[str, Any], *, as_json: bool,
     from tether.starters.client import AgentClient
 
     client = await AgentClient.connect()
-    handle = await client.start(agent, task, **request, by=_starter())
+    handle = await client.start(agent, task, **request, by=starter())
     if detach:
         link = ui_address(target().ui, (await client.temporal()).namespace, handle.id)
         typer.echo(json.dumps({"run": handle.id, "url": link or None}) if as_json else handle.id)
         return ExitStatus.SUCCESS
     try:
-        result = await _watched(client, handle, as_json=as_json)
+        result = await watched(client, handle, as_json=as_json)
     except asyncio.CancelledError:
         note(f"\n{handle.id} goes on.\n  look again: tether show {handle.id}\n  stop it:    tether cancel {handle.id}")
         raise
     return ExitStatus.SUCCESS if result.outcome == "completed" else ExitStatus.NOT_COMPLETED
 
 
-def _starter(run: str = "") -> Actor | None:
+def starter(run: str = "") -> Actor | None:
     """Who sits here; None where nobody says it: then the run's user counts as its starter."""
     from tether.starters.cli.inputs import UsageFailed, actor
 
@@ -111,10 +112,12 @@ def _starter(run: str = "") -> Actor | None:
         return None
 
 
-async def _watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool) -> RunResult:
+async def watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool) -> RunResult:
+    """Show a run until it ends, and how it ended."""
     from rich.text import Text
 
     from tether.adapters.connection import target
+    from tether.starters.cli.going_on import continued_lines
     from tether.starters.cli.lines import result_lines
     from tether.starters.cli.terminal import console, styled
     from tether.starters.cli.watch import Watch, ui_address
@@ -124,10 +127,10 @@ async def _watched(client: AgentClient, handle: RunHandle[Any], *, as_json: bool
     if not as_json:
         link = ui_address(target().ui, temporal.namespace, handle.id)
         out.print(styled(handle.id, "bold") + styled(f"  {link}" if link else "", "dim"))
-    await Watch(temporal, handle, actor=_starter(handle.id), quiet=as_json).until_end()
+    await Watch(temporal, handle, actor=starter(handle.id), quiet=as_json).until_end()
     result = await handle.result()
     if as_json:
         typer.echo(result.model_dump_json())
     else:
-        out.print(Text(), result_lines(result), sep="\n")
+        out.print(Text(), result_lines(result), *continued_lines(result), sep="\n")
     return result

@@ -8,13 +8,14 @@ from tether.starters.cli.main import app, carry_out
 
 @app.command()
 def setup() -> None:
-    """Make a namespace ready: register Tether's search attributes, check how long closed runs are kept."""
+    """Make a namespace ready: register Tether's search attributes, check retention and fairness between users."""
     carry_out(_setup())
 
 
 async def _setup() -> ExitStatus:
     from tether.adapters.attributes import WANTED_RETENTION, ensure_attributes, short_retention
     from tether.adapters.connection import connect
+    from tether.adapters.fairness import UNFAIR, is_fair
     from tether.starters.cli.terminal import console, note, styled
 
     client = await connect()
@@ -27,4 +28,6 @@ async def _setup() -> ExitStatus:
             f"{WANTED_RETENTION.days} days for which a person may be waited for; in production, set it higher "
             f"(temporal operator namespace update --retention {WANTED_RETENTION.days}d -n {client.namespace})"
         )
+    if await is_fair(client) is False:
+        note(UNFAIR)
     return ExitStatus.SUCCESS

@@ -122,7 +122,11 @@ class Delivery:
             await self._tell(events, cut.reply.pause)
             if cut.clean:
                 return await self.connection.finish()
-        await self.connection.cut()
+        if cut.reset:
+            await self.connection.flush()
+            self.connection.reset()
+        else:
+            await self.connection.cut()
         return False
 
     async def _tell(self, events: Sequence[Event], pause: float) -> None:

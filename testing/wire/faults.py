@@ -43,11 +43,13 @@ class CutStream:
         reply: What would have been said.
         after_events: Events of the stream that still arrive, pings included.
         clean: The answer ends as HTTP should, and only its last events are missing, as behind a proxy that gives up.
+        reset: The connection is reset (TCP RST) instead.
     """
 
     reply: Reply
     after_events: int = 3
     clean: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True)

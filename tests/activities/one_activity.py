@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,8 +17,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
+from tether.activities.keeping import CUTTING, Keeping
+from tether.activities.passage import Passage
 from tether.activities.reconcile import ReconcileActivities
 from tether.activities.tools import ToolActivities
+from tether.adapters.admissions.in_process import InProcessAdmissions
 from tether.adapters.handlers import Handlers
 from tether.agent import Agent, Resource
 from tether.approvals import Approval
@@ -28,6 +32,7 @@ from tether.manifest import Manifest
 from tether.model_records import ModelResult
 from tether.permits import Permit
 from tether.ports import RunRef
+from tether.protection import Circuits, Rates
 from tether.record import Record
 from tether.records import RECONCILE, CallOutcome, TranscriptRef
 from tether.tool_costs import worst_case
@@ -114,6 +119,11 @@ class Stage:
         )
 
 
+def open_passage() -> Passage:
+    """Lets calls through as an App's defaults do, for one worker alone."""
+    return Passage(InProcessAdmissions(Circuits()), Circuits(), Rates())
+
+
 @asynccontextmanager
 async def serving(
     client: Client,
@@ -121,6 +131,7 @@ async def serving(
     pinned: Manifest | None = None,
     resources: dict[type, Resource] | None = None,
     clock: Callable[[], float] | None = None,
+    keeping: Keeping = CUTTING,
     queue: str = "",
 ) -> AsyncIterator[Stage]:
     """A worker for the tools of an agent named `desk`.
@@ -131,6 +142,7 @@ async def serving(
         pinned: The manifest that the run is pinned to; the agent's own where there is none.
         resources: By type; the agent's `deps` is the first one.
         clock: The worker's, where it isn't the real one.
+        keeping: How much of a result the model is told.
         queue: Whose tasks it takes, where another worker takes them before or after it.
     """
     resources = resources or {}
@@ -139,8 +151,11 @@ async def serving(
     transcripts = Pinned(pinned or Manifest.of(agent))
     queue = queue or f"one-{uuid.uuid4()}"
     async with Handlers(resources, threads=2) as handlers:
-        calls = ToolActivities(client, agents, handlers, handlers, transcripts, **({"clock": clock} if clock else {}))
-        search = ReconcileActivities(client, agents, handlers, handlers, transcripts)
+        passage = open_passage()
+        calls = ToolActivities(
+            client, agents, handlers, handlers, transcripts, passage, keeping, clock=clock or time.time
+        )
+        search = ReconcileActivities(client, agents, handlers, handlers, transcripts, keeping)
         async with Worker(
             client,
             task_queue=queue,

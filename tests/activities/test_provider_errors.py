@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.activities.provider_calls import KEY, MODELS, calling, request_of
+from tests.activities.unreachable import Place, unreachable
 from tether.adapters.providers import ProviderCatalog, ProviderSettings
 from tether.errors import ErrorKind, ProviderError
 from tether.testing.wire import (
@@ -60,6 +61,7 @@ FAULTS: list[tuple[str, Answer, ErrorKind, bool]] = [
     ("gateway timeout", Status(504), ErrorKind.PROVIDER_ERROR, False),
     ("overloaded", Status(529), ErrorKind.OVERLOADED, False),
     ("reset before the reply", Reset(), ErrorKind.STREAM_CUT, True),
+    ("reset in the reply", CutStream(WORDS, after_events=8, reset=True), ErrorKind.STREAM_CUT, True),
     ("cut", CutStream(WORDS, after_events=8), ErrorKind.STREAM_CUT, True),
     ("ends early", CutStream(WORDS, after_events=8, clean=True), ErrorKind.STREAM_CUT, True),
     ("fails while it writes", ErrorInStream(WORDS, after_events=12), ErrorKind.STREAM_CUT, True),
@@ -141,6 +143,15 @@ async def test_retry_after_is_read(model: str, headers: dict[str, str], seconds:
     assert caught.value.retry_after == seconds
 
 
+async def test_a_date_is_counted_from_the_servers_own_clock() -> None:
+    """A clock that is wrong by an hour doesn't turn twenty seconds into an hour, and old dates are in UTC too."""
+    told = {"date": "Sun, 06 Nov 1994 08:49:17 GMT", "retry-after": "Sun Nov  6 08:49:37 1994"}
+    async with calling([Status(503, headers=told)]) as caller:
+        with pytest.raises(ProviderError, match="asks to be called again in 20 s") as caught:
+            await caller.ask(request_of(MODELS[0]))
+    assert caught.value.retry_after == 20
+
+
 async def test_retry_after_may_be_a_date() -> None:
     """A date is turned into the seconds that are left until then."""
     headers = {"retry-after": formatdate(time.time() + 3600, usegmt=True)}
@@ -152,16 +163,60 @@ async def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_a_refused_connection_bills_nothing(model: str) -> None:
-    """Where nothing listens, the error is a connection's and names the host."""
-    async with calling([]) as caller:
-        host = caller.server.url.removeprefix("http://")
-    settings = ProviderSettings(openai_base_url=f"http://{host}/v1", anthropic_base_url=f"http://{host}")
-    catalog = ProviderCatalog(settings)
-    with pytest.raises(ProviderError, match=host) as caught:
-        await catalog.of(model).complete(request_of(model), lambda _: None)
-    await catalog.close()
-    assert (caught.value.error.kind, caught.value.billed) == (ErrorKind.CONNECTION, False)
+@pytest.mark.parametrize(
+    ("place", "kind", "words"),
+    [
+        ("refusing", ErrorKind.CONNECTION, "can't be reached .* Check the address and the network"),
+        ("nameless", ErrorKind.CONNECTION, "has an unknown address .* Check the name in the address"),
+        ("speaks no TLS", ErrorKind.CONNECTION, "makes no TLS connection .* Check that this address and port speak"),
+        ("untrusted", ErrorKind.CONFIGURATION, "a certificate that isn't trusted .*self-signed.* SSL_CERT_FILE"),
+    ],
+)
+async def test_who_cant_be_reached_bills_nothing(model: str, place: Place, kind: ErrorKind, words: str) -> None:
+    """Each reason has its words and its next step, and names the host."""
+    async with unreachable() as addresses:
+        address = addresses[place]
+        settings = ProviderSettings(
+            openai_api_key=SecretStr(KEY),
+            anthropic_api_key=SecretStr(KEY),
+            openai_base_url=address,
+            anthropic_base_url=address,
+        )
+        catalog = ProviderCatalog(settings)
+        with pytest.raises(ProviderError, match=words) as caught:
+            await catalog.of(model).complete(request_of(model), lambda _: None)
+        await catalog.close()
+    assert (caught.value.error.kind, caught.value.billed) == (kind, False)
+    assert address.partition("://")[2] in str(caught.value)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("round_it", [" {}", "{}\n", "{}\x00", "“{}”"])
+def test_a_key_that_no_header_carries_is_a_configuration_error(model: str, round_it: str) -> None:
+    """It is refused before a library can quote the header that holds it."""
+    key = SecretStr(round_it.format(KEY))
+    with pytest.raises(ProviderError, match=r"the key in (OPENAI|ANTHROPIC)_API_KEY holds a space") as caught:
+        ProviderCatalog(ProviderSettings(openai_api_key=key, anthropic_api_key=key)).of(model)
+    assert caught.value.error.kind is ErrorKind.CONFIGURATION
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "address",
+    ["models.example.com/v1", "ftp://models.example.com", "https://", "http://127.0.0.1:99999", "http://[::1"],
+)
+def test_an_address_that_is_none_is_a_configuration_error(model: str, address: str) -> None:
+    """It is refused before the first call, with one that is right as an example."""
+    settings = ProviderSettings(
+        openai_api_key=SecretStr(KEY),
+        anthropic_api_key=SecretStr(KEY),
+        openai_base_url=address,
+        anthropic_base_url=address,
+    )
+    with pytest.raises(ProviderError, match="write its address like https://api") as caught:
+        ProviderCatalog(settings).of(model)
+    assert caught.value.error.kind is ErrorKind.CONFIGURATION
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from tests.activities.one_activity import OneActivity
+from tests.activities.one_activity import OneActivity, open_passage
 from tether import Agent, Context, Model, ModelPrice, tool
 from tether.activities.costs import Costs
 from tether.activities.model import ModelActivities
@@ -142,6 +142,7 @@ async def at_work(
             NoProgress(),
             Owners(handlers, handlers),
             Costs(handlers, handlers),
+            open_passage(),
             attempts=1,
             timeout_ms=30_000,
         )

@@ -356,6 +356,17 @@ async def test_a_cut_stream_gives_its_first_events_and_then_breaks() -> None:
     assert [event.sequence_number for event in events] == [0, 1, 2, 3]
 
 
+async def test_a_stream_that_is_reset_breaks_as_a_reset() -> None:
+    """Its events arrive, and then the socket says that the other side reset it, not that the body is too short."""
+    async with serving([CutStream(RICH, after_events=4, reset=True)]) as clients:
+        stream = await clients.openai.responses.create(model="gpt-x", input="Hi", stream=True)
+        events = [await anext(stream) for _ in range(4)]
+        with pytest.raises(openai.APIConnectionError) as caught:
+            await anext(stream)
+    assert [event.sequence_number for event in events] == [0, 1, 2, 3]
+    assert isinstance(caught.value.__cause__, httpx2.ReadError)
+
+
 async def test_a_stream_cut_cleanly_just_lacks_its_end() -> None:
     """A clean cut raises nothing: only the events that are missing tell."""
     async with serving([CutStream(RICH, after_events=4, clean=True)]) as clients:

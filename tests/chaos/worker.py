@@ -38,7 +38,7 @@ ServingT = TypeVar("ServingT")
 
 _HANGS_SECONDS = 3_600
 _FORKED: ForkServerContext = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["tests.chaos.worker", "tests.chaos.money.worker"])
+_FORKED.set_forkserver_preload(["tests.chaos.worker", "tests.chaos.money.worker", "tests.chaos.everything.worker"])
 
 
 class Serving(Value):

@@ -48,14 +48,14 @@ class Stage:
         self._server = server
         self._workers: list[GuardedProcess] = []
 
-    def start_worker(self) -> GuardedProcess:
-        """Start the product's own worker command."""
+    def start_worker(self, drain: float = 20) -> GuardedProcess:
+        """Start the product's own worker command, which drains for so many seconds."""
         environment = os.environ | {
             "CRASH_FOLDER": str(self.folder),
             "OPENAI_API_KEY": "no-real-key",
             "OPENAI_BASE_URL": self.wire.openai_url,
             "TEMPORAL_ADDRESS": self._server.address,
-            "TETHER_DRAIN": "20",
+            "TETHER_DRAIN": str(drain),
             "TETHER_HEARTBEAT": "2",
             "TETHER_TASK_QUEUE": self.queue,
             "TETHER_UNSAFE_HEARTBEAT": "2",
@@ -182,6 +182,45 @@ async def test_a_terminated_worker_drains(stage: Stage) -> None:
     assert worker.status == 0
     assert result.succeeded
     assert len(stage.ledger()) == 1
+
+
+@pytest.mark.slow
+async def test_what_takes_longer_than_a_drain_is_handed_over(stage: Stage) -> None:
+    """At the end of its drain a worker lets go of what it does and exits with 0; the next one goes on as effects allow.
+
+    Reads, keyed calls and model calls are made again, with the same key; of an unsafe one people hear.
+    """
+    stage.wire.follow(lambda request: Stall(says("Never.")) if _is_first_answer(stage, request) else _said(request))
+    first = stage.start_worker(drain=1)
+    runs = {effect: await stage.starter.start("crash", effect) for effect in ("read", "keyed", "unsafe")}
+    answering = await stage.starter.start("crash", "answer")
+    await until(lambda: len(stage.ledger()) == len(runs), "a first attempt of each")
+    await stage.wire.wait_for_requests(len(runs) + 1, within=30)
+    stage.kill(signal.SIGTERM)
+    await until(lambda: first.status is not None, "a worker that has ended")
+    assert first.status == 0
+    stage.hold.unlink()
+    stage.start_worker()
+    asked = await outcome_asked(runs["unsafe"])
+    await runs["unsafe"].outcome(asked.call, "stop", by=Actor(id="u-40"))
+    for effect in ("read", "keyed"):
+        assert (await runs[effect].result()).answer == "Done."
+        once, again = [line for line in stage.ledger() if line[0] == effect]
+        assert once[1] == again[1]
+    assert "the worker stopped while unsafe ran" in asked.why
+    assert [line[0] for line in stage.ledger()].count("unsafe") == 1
+    answered = await answering.result()
+    assert answered.answer == "Done."
+    assert [failed.error.kind for step in await steps(answering) for failed in step.failed] == [ErrorKind.LOST]
+
+
+def _is_first_answer(stage: Stage, request: Request) -> bool:
+    """Whether it is the model call that is held."""
+    return request.user_text == "answer" and all(each.user_text != "answer" for each in stage.wire.requests[:-1])
+
+
+def _said(request: Request) -> Reply:
+    return says("Done.") if request.user_text == "answer" else ask_for_the_task(request)
 
 
 @pytest.mark.slow

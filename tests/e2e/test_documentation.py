@@ -18,7 +18,7 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["agents-and-tools.md", "context.md", "models.md"])
+@pytest.mark.parametrize("page", ["agents-and-tools.md", "context.md", "fallbacks.md", "models.md"])
 def test_what_is_shown_can_be_declared(page: str) -> None:
     """The declarations on a page are accepted, in their order."""
     names: dict[str, Any] = {"__name__": "shown"}

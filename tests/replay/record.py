@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,11 @@ from typing import Any
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from tests.workflows.approving import FINANCE, LEAD, start, waiting
-from tests.workflows.desk import Answer, agent, look_up
+from tests.workflows.approving import FINANCE, LEAD, PEOPLE, start, waiting
+from tests.workflows.desk import Answer, agent, look_up, refund
 from tests.workflows.test_summaries import reads_and_sums_up
 from tests.workflows.test_windows import read_page
-from tether import App, Budgets, Context, Happened, Limits, Model, ModelPrice, ToolError, tool
+from tether import App, Budgets, Circuits, Context, Fallbacks, Happened, Limits, Model, ModelPrice, ToolError, tool
 from tether.adapters.connection import connect
 from tether.adapters.settings import Settings
 from tether.adapters.store.books import PostgresBooks
@@ -31,7 +32,7 @@ from tether.adapters.store.migrate import upgrade
 from tether.budget.accounts import ScopeOverride
 from tether.budget.config import Defaults
 from tether.budget.override import OVERRIDE
-from tether.policy.rules import ALLOW_ALL
+from tether.policy.rules import ALLOW_ALL, Ask, Policy, Rule
 from tether.starters.client import AgentClient, RunHandle
 from tether.starters.overriding import wake
 from tether.starters.replay import histories_of, numbered
@@ -41,9 +42,11 @@ from tether.workers.dev import DevServer
 from tether.workers.embedded import EmbeddedStore
 
 HISTORIES = Path(__file__).parent / "histories"
-PRICED = Model("openai:scripted", price=ModelPrice(input_usd="1", output_usd="10"), max_output_tokens=1_000)
+PRICE = ModelPrice(input_usd="1", output_usd="10")
+PRICED = Model("openai:scripted", price=PRICE, max_output_tokens=1_000)
 PLAN = '{"steps": [{"id": "1", "what": "look it up", "tool": "look_up"}]}'
 
+_posting = threading.Event()
 _WORKER = re.compile(r"^\d+@[\w.]+")
 
 Scenario = Callable[[Tether], Awaitable[RunHandle[Any]]]
@@ -59,6 +62,14 @@ async def send(text: str) -> str:
 async def post(text: str) -> str:
     """Post."""
     raise ConnectionError("reset while posting")
+
+
+@tool(name="post", effect="unsafe", reconcile=lambda text: Happened(f"posted {text}"))
+async def post_slowly(text: str) -> str:
+    """Post, for longer than anybody waits."""
+    _posting.set()
+    await asyncio.sleep(60)
+    return text
 
 
 @tool(effect="read", cost_usd="0.02", retries=1, actual_cost_usd=lambda found: "0.01" if found else "0")
@@ -171,6 +182,28 @@ async def max_tool_calls(tether: Tether) -> RunHandle[Any]:
     return await tether.start(agent(limits=Limits(max_tool_calls=2)), "Loop")
 
 
+async def told(tether: Tether) -> RunHandle[Any]:
+    """A run without an answer, whose agent has a function that says so."""
+    tether.script(calls("look_up", order_id="1"))
+    fallbacks = Fallbacks(generic=lambda error, run: f"Sorry, {run.user}: {error.kind}.")
+    return await tether.start(agent(limits=Limits(max_steps=1), fallbacks=fallbacks), "Loop")
+
+
+async def fell_back(tether: Tether) -> RunHandle[Any]:
+    """A run whose first model fails until its circuit opens, whose second finds a call too long, and then answers."""
+    models = [Model("openai:first", price=PRICE), Model("anthropic:second", price=PRICE)]
+    down, too_long = Status(500), Status(400, kind="invalid_request_error", message="prompt is too long")
+    reads = [calls("read_page", number=number) for number in range(6)]
+    tether.script(down, down, *reads, too_long, says("Read."))
+    context = Context(keep_turns=2, preview_bytes=100)
+    app = App(
+        agents=[agent(read_page, models=models, context=context)],
+        policy=ALLOW_ALL,
+        circuits=Circuits(failures=2, open_for=300),
+    )
+    return await AgentClient(tether.client, settings=await tether.serve(app, model_attempts=4)).start("desk", "Read")
+
+
 async def repaired_output(tether: Tether) -> RunHandle[Any]:
     """A structured answer that fits at the second time."""
     tether.script(says("{}"), says('{"text": "Paid.", "confident": true}'))
@@ -273,6 +306,33 @@ async def summed_up(tether: Tether) -> RunHandle[Any]:
     return await tether.start(served, "Read the book")
 
 
+async def goes_on(tether: Tether) -> RunHandle[Any]:
+    """A run whose time is used up, and which begins the run that goes on."""
+    tether.script(calls("look_up", order_id="1"), Stall(says("Never.")), says("Done."))
+    run = await tether.start(agent(limits=Limits(timeout=1, on_timeout="continue")), "Look up")
+    result = await run.result()
+    await (await AgentClient(tether.client).get(result.continued_as)).result()
+    return run
+
+
+async def resumed(tether: Tether) -> RunHandle[Any]:
+    """A run that resumes a cancelled one: a call in doubt is looked into, one that waited is asked anew."""
+    tether.script(calls_many(("refund", {"order_id": "1", "cents": 100}), ("post", {"text": "hello"})), says("Done."))
+    ask = Ask(approvers="lead", deadline="1h")
+    rules = Policy(people=PEOPLE, ask=ask, rules=[Rule(tool="refund", then="ask"), Rule(tool="post", then="allow")])
+    settings = await tether.serve(App(agents=[agent(look_up, refund, post_slowly)], policy=rules))
+    client = AgentClient(tether.client, settings=settings)
+    run = await client.start("desk", "Refund and post", user="u-17")
+    await waiting(run)
+    await asyncio.to_thread(_posting.wait)
+    await run.cancel()
+    await run.result()
+    following = await client.resume(run.id)
+    await waiting(following)
+    await following.approve("c1", by=LEAD)
+    return following
+
+
 async def parked(run: RunHandle[Any], *, spent: int = 0) -> None:
     """Wait until a run that has spent so much waits for money."""
     while (view := await run.status()).parked is None or view.cost < spent:
@@ -291,6 +351,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     cancelled_waiting,
     max_steps,
     max_tool_calls,
+    told,
+    fell_back,
     repaired_output,
     refused,
     failed,
@@ -302,6 +364,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     unpaid,
     drawn,
     summed_up,
+    goes_on,
+    resumed,
 )
 
 

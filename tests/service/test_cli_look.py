@@ -1,3 +1,4 @@
+import asyncio
 import json
 import subprocess
 import uuid
@@ -7,7 +8,7 @@ import pytest
 
 from tests.service.conftest import Command
 from tether.starters.cli.exits import ExitStatus
-from tether.workers.dev import free_port, server_program
+from tether.workers.dev import DevServer, free_port, server_program
 
 
 def key() -> str:
@@ -175,3 +176,12 @@ def test_setup_may_be_run_again(tether_command: Command) -> None:
     assert done.returncode == ExitStatus.SUCCESS
     assert "all there" in done.stdout
     assert "24 hours" in done.stderr
+    assert "fairness" not in done.stderr
+
+
+async def test_setup_says_where_a_server_is_not_fair(tether_command: Command) -> None:
+    """A server that ignores fairness keys is told of, with the setting to change."""
+    async with DevServer(ui=False, configuration={"matching.enableFairness": "false"}) as server:
+        done = await asyncio.to_thread(tether_command, "setup", TEMPORAL_ADDRESS=server.address)
+    assert done.returncode == ExitStatus.SUCCESS
+    assert "matching.enableFairness" in done.stderr

@@ -59,6 +59,19 @@ def test_a_run_that_does_not_complete_exits_so(tether_command: Command) -> None:
     assert "max_steps" in ran.stdout
 
 
+def test_what_people_are_told_is_shown(tether_command: Command) -> None:
+    """Where there is no answer, `run` and `show` print the reply for people, and with --json it is data."""
+    mine = key()
+    told = "reply for people: Your request took more steps than are allowed for it, so it was not completed."
+    ran = tether_command("run", "desk", "look_up 1, look_up 2, Done.", "--limit", "max_steps=1", "--key", mine)
+    assert told in ran.stdout
+    assert told in tether_command("show", mine).stdout
+    fallback = json.loads(tether_command("show", mine, "--json").stdout)["result"]["fallback"]
+    assert (fallback["reason"], fallback["original_error"]["kind"]) == ("generic", "max_steps")
+    again = tether_command("run", "desk", "look_up 1, Done.", "--limit", "max_steps=1", "--json")
+    assert json.loads(again.stdout)["fallback"] == fallback
+
+
 def test_an_unknown_agent_is_said(tether_command: Command) -> None:
     """A run of an agent that no worker has fails at once, and says which there are."""
     ran = tether_command("run", "nobody", "Help.")

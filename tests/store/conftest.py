@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.store.bookkeeping import BUDGETS, Bookkeeping, database_from, template
+from tests.store.fleet import Fleet
 from tether.workers.embedded import EmbeddedStore
 
 _NUMBERS = itertools.count(1)
@@ -40,3 +41,11 @@ async def books(url: str) -> AsyncIterator[Bookkeeping]:
     async with Bookkeeping(url) as here:
         await here.books.configure(BUDGETS)
         yield here
+
+
+@pytest.fixture
+async def fleet(url: str) -> AsyncIterator[Fleet]:
+    """Two workers."""
+    made = Fleet(url)
+    async with made.store, made.one, made.other:
+        yield made

@@ -47,6 +47,17 @@ async def test_an_embedded_store_that_is_down_is_started_by_its_dev(tmp_path: Pa
     await store.close()
 
 
+async def test_what_the_driver_says_by_itself_is_told_too(url: str) -> None:
+    """A connection that is lost before it is set up comes as the driver's own error, which SQLAlchemy lets through."""
+
+    async def lost(_: AsyncConnection) -> None:
+        raise asyncpg.InterfaceError("connection is closed")
+
+    async with Store(url) as store:
+        with pytest.raises(StoreUnavailable, match=r"can't be reached \(connection is closed\)"):
+            await store.within_transaction(lost)
+
+
 async def test_a_store_that_takes_the_connection_and_says_nothing_is_given_up() -> None:
     """A server that is frozen or isn't Postgres doesn't hang its callers."""
     writers: list[asyncio.StreamWriter] = []

@@ -47,6 +47,8 @@ ModelAnswer = Literal[
     "no plan",
     "lost",
     "failed",
+    "passed over",
+    "fell back",
     "replied in vain",
     "lost after a reply",
     "cancelled",
@@ -118,6 +120,10 @@ class Simulation:
             failure = self._in_vain(ErrorKind.LOST, active_ms)
             self._happens("broke", failure, scheduled=scheduled)
             progress.model_lost(self.state, failure, self._now_ms(), MAX_ATTEMPTS)
+        elif answer in {"passed over", "fell back"}:
+            failure = self._not_this_one(active_ms, asked=answer == "fell back")
+            self._happens("broke", failure, scheduled=scheduled)
+            progress.model_passed(self.state, failure, self._now_ms())
         elif answer == "cancelled":
             self._happens("broke", scheduled=scheduled, how="cancelled", message="it was cancelled")
             unheard = unsaid(ErrorKind.CANCELLED, "it was cancelled", self._asked)
@@ -199,6 +205,14 @@ class Simulation:
             update={"cost": cost, "spent": self._spent(active_ms), "model": self._asked.model}
         )
 
+    def _not_this_one(self, active_ms: int, *, asked: bool) -> ModelFailure:
+        """A failure after which the next model of the chain is asked; one that wasn't asked costs nothing."""
+        spent = self._spent(active_ms)
+        kind = ErrorKind.STREAM_CUT if asked else ErrorKind.CIRCUIT_OPEN
+        cost = RESERVED if asked and self._asked.reservation else 0
+        told = {"cost": cost, "spent": spent.model_copy(update={"attempts": spent.attempts - (not asked)})}
+        return unanswered(kind).model_copy(update={**told, "model": self._asked.model})
+
     def _in_vain(self, kind: ErrorKind, active_ms: int) -> ModelFailure:
         """A failure after a reply, whose bill is known."""
         if not self._asked.reservation:
@@ -232,6 +246,7 @@ class Simulation:
             failed=tuple(state.lost),
             may_summarise=not state.summed,
             window=state.window,
+            repair=state.repair,
             model="openai:asked",
             reservation=None if asks_only else state.purse.reserve(charging.MODEL, RESERVED, "mark"),
         )
@@ -258,7 +273,8 @@ class Simulation:
         """What became of the call: it was found out, or a person says (`composed`: stop, `unknown`: it happened)."""
         if answer == "returned":
             text = "it is there"
-            found = ReconcileResult(verdict="happened", value=text, content=content_id(text), cost=4)
+            cost = 4 if call_id in self.state.purse.reserved else 0
+            found = ReconcileResult(verdict="happened", value=text, content=content_id(text), cost=cost)
         elif answer == "failed":
             found = ReconcileResult(verdict="did_not")
         else:
@@ -286,7 +302,7 @@ class Simulation:
             active_ms=1_000,
             first_run="r1",
             permit=call.decided.permit,
-            reservation=self.state.purse.reserved[call_id],
+            reservation=self.state.purse.reserved.get(call_id),
         )
 
     def _end(self, ending: Ending) -> None:

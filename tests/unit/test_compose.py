@@ -52,6 +52,7 @@ def test_the_server_is_fair_between_users() -> None:
     assert server["environment"]["DYNAMIC_CONFIG_FILE_PATH"] == target
     settings = yaml.safe_load((ROOT / source).read_text(encoding="utf-8"))
     assert settings["matching.enableFairness"] == [{"value": True}]
+    assert settings["matching.numTaskqueueWritePartitions"] == [{"value": 1}]
 
 
 def test_the_image_copies_what_the_checkout_has() -> None:

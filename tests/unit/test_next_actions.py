@@ -191,16 +191,17 @@ calls_drawn = st.lists(
 
 def answer_model(run: Simulation, data: st.DataObject) -> None:
     """End the model call in flight in some way."""
+    falling_back = ["passed over", "fell back"]
     failing = ["lost", "failed", "lost after a reply", "replied in vain", "cancelled"]
     match run.asks():
         case MakePlan():
-            run.land_model(data.draw(st.sampled_from(["plan", "no plan", *failing])))
+            run.land_model(data.draw(st.sampled_from(["plan", "no plan", *falling_back, *failing])))
         case AskStop():
             run.land_model(data.draw(st.sampled_from(["stopped", "not stopped", *failing])))
         case Summarise():
             run.land_model(data.draw(st.sampled_from(["summary", "no summary", "nothing to sum up", *failing])))
         case _:
-            kinds: Any = ["calls", "calls", "calls", "nudge", "text", "refusal", *failing]
+            kinds: Any = ["calls", "calls", "calls", "nudge", "text", "refusal", *falling_back, *failing]
             if run.stops and run.state.turn:
                 kinds.append("stopped")
             if not run.state.summed and run.state.turn:

@@ -367,7 +367,7 @@ def test_what_was_heard_stays_in_the_bound_where_no_input_is_reported() -> None:
     state = fresh()
     state.measure.opened(1_000)
     progress.thought(state, reply(call(), usage=Usage(input=0, output=10)), 1_000, 500)
-    before = state.measure.most + 50_000
+    before = state.measure.most() + 50_000
     progress.executed(state, state.calls[0], "m", "done", size=50_000)
     progress.thought(state, reply("Done.", usage=Usage(input=0, output=10)), 2_000, 500)
-    assert state.measure.most >= before + 500
+    assert state.measure.most() >= before + 500

@@ -65,6 +65,9 @@ def test_a_result_tells_all_that_a_run_did() -> None:
         "metadata": {"ticket": 77},
         "composed": (),
         "overrides": (),
+        "resumed": "",
+        "continued_as": "",
+        "fallback": None,
     }
     assert (made.started, made.completed, made.why) == (datetime.fromtimestamp(1, tz=UTC), AT, "so it is")
     assert (made.tools_used, made.tools_failed) == (("look_up",), ("look_up",))
@@ -220,9 +223,13 @@ def test_a_templates_filling_is_not_a_template() -> None:
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
 def test_every_kind_of_error_has_a_reaction(kind: ErrorKind) -> None:
-    """One table says what follows from each error, and what the model hears of doesn't end the run."""
+    """One table says what follows from each error, and what the model hears of leads to no other model.
+
+    But for what keeps calls of both from being made: a circuit that is open, a rate that is used up.
+    """
     reaction = REACTIONS[kind]
-    assert not (reaction.tell_model and reaction.fallback)
+    of_both = kind in {ErrorKind.CIRCUIT_OPEN, ErrorKind.RATE_LIMIT_EXCEEDED}
+    assert (reaction.tell_model and reaction.fallback) == of_both
 
 
 def test_configuration_errors_never_fall_back() -> None:
@@ -237,6 +244,7 @@ def test_an_unknown_effect_is_never_told_as_a_failure_nor_repeated() -> None:
         "retry": "never",
         "fallback": False,
         "tell_model": False,
+        "fault": False,
     }
 
 

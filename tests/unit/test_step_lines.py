@@ -10,12 +10,13 @@ from tests.unit.run_parts import MANIFEST
 from tether.actors import Actor
 from tether.approvals import Approval, Change
 from tether.contract import ToolContract
+from tether.errors import ErrorKind, RunError
 from tether.messages import AssistantMessage, CallBlock
 from tether.model_records import DecidedCall, ModelResult
 from tether.permits import Permit
 from tether.record import CallRecord, Record, TurnRecord
 from tether.starters.cli.lines import step_lines
-from tether.step import AgentStep
+from tether.step import AgentStep, FailedAttempt
 from tether.steps import steps_of
 from tether.tool_records import ToolInput, ToolResult
 from tether.usage import Usage
@@ -105,3 +106,30 @@ def test_what_a_call_itself_cost_stands_beside_what_the_model_cost() -> None:
     step = AgentStep(number=1, turn=1, action="tool_use", call="c1", tool="scan", usage=Usage(input=9), cost=2_000)
     assert "9 tokens in, 0 out · $0.002 · call $0.03" in shown(step.model_copy(update={"tool_cost": 30_000}))
     assert "call $" not in shown(step)
+
+
+def test_each_failed_attempt_says_what_was_tried_when_and_with_which_error() -> None:
+    """The model stands there where another one served in the end; what nobody knows is left out."""
+    error = RunError(kind=ErrorKind.OVERLOADED, message="busy")
+    noon = 1_795_262_400_000
+    failed = (
+        FailedAttempt(attempt=1, error=error, active_ms=1_240, cost=12_300, model="openai:m", at_ms=noon),
+        FailedAttempt(attempt=2, error=error, model="anthropic:n", at_ms=noon + 3_000),
+        FailedAttempt(attempt=3, error=error),
+    )
+    step = AgentStep(number=1, turn=1, action="complete", attempts=4, failed=failed, model="anthropic:n")
+    lines = [line.strip() for line in shown(step).splitlines()]
+    charged = "charged at its worst case, $0.0123"
+    assert lines[1:4] == [
+        f"attempt 1 of openai:m failed at 2026-11-21 12:00:00 UTC after 1.2 s: overloaded: busy; {charged}",
+        "attempt 2 failed at 2026-11-21 12:00:03 UTC: overloaded: busy",
+        "attempt 3 failed: overloaded: busy",
+    ]
+    of_a_call = step.model_copy(update={"action": "tool_use", "failed": (), "model_failed": failed})
+    assert "model call: attempt 2 failed at 2026-11-21 12:00:03 UTC: overloaded: busy" in shown(of_a_call)
+
+
+def test_models_that_were_passed_over_are_named() -> None:
+    """Why another model than the first served is in the step."""
+    step = AgentStep(number=1, turn=1, action="complete", model="anthropic:b", passed=("openai:a",))
+    assert "openai:a was passed over: its circuit was open" in shown(step)

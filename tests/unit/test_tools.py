@@ -96,6 +96,7 @@ def test_labels_are_recorded_in_the_contract() -> None:
         "reports_cost": False,
         "version": "2",
         "no_effect_on": ("KeyError",),
+        "rereads": False,
     }
 
 

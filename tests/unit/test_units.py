@@ -78,6 +78,7 @@ def test_limits_are_recorded_in_whole_units() -> None:
         "max_cost": 250_000,
         "budget_wait_ms": 86_400_000,
         "max_tool_calls": 0,
+        "on_timeout": "end",
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.workflows.approving import CLERK, LEAD, STARTER, policy, start, waiting
 from tests.workflows.desk import agent, look_up
-from tether import App, tool
+from tether import App, Rates, tool
 from tether.adapters.connection import connect
 from tether.adapters.history import HistoryReader
 from tether.adapters.settings import Settings
@@ -114,7 +114,8 @@ async def test_none_of_200_answers_is_lost_or_doubled_across_continue_as_new(tet
         return calls_many(*refunds) if done < ANSWERS else says("Done.")
 
     tether.wire.follow(model)
-    settings = await tether.serve(App(agents=[agent(look_up, refund)], policy=policy()), continue_after=300)
+    app = App(agents=[agent(look_up, refund)], policy=policy(), rates=Rates(tool=None, user=None))
+    settings = await tether.serve(app, continue_after=300)
     run = await AgentClient(tether.client, settings=settings).start("desk", "Refund all", user=CLERK.id, by=STARTER)
     approvers = Approvers(tether, run)
     await approvers.answer_all()

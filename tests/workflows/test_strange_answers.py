@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from tests.workflows.approving import LEAD, start, waiting
 from tests.workflows.desk import agent
-from tether import Actor, App, StillUnknown, tool
+from tether import Actor, App, Circuits, Rates, StillUnknown, tool
 from tether.approvals import Answer, OutcomeAnswer
 from tether.errors import InvalidAnswer, NotAuthorised
 from tether.policy.rules import ALLOW_ALL, Policy, Rule
@@ -130,7 +130,9 @@ async def test_what_people_say_fits_together(tether: Tether) -> None:
         raise ConnectionError("lost")
 
     tether.script(calls_many(*(("pay", {"order_id": str(number)}) for number in range(count))), says("Done."))
-    run = await tether.start(agent(pay), "Pay", policy=ALLOW_ALL, user="u-17")
+    # As many faults of one tool would open its circuit, and so many calls in a minute reach the user's limit.
+    app = App(agents=[agent(pay)], policy=ALLOW_ALL, circuits=Circuits(failures=count + 1), rates=Rates(user=None))
+    run = await AgentClient(tether.client, settings=await tether.serve(app)).start("desk", "Pay", user="u-17")
     await waiting(run, count)
     handle = tether.client.get_workflow_handle(run.id)
     with pytest.raises(InvalidAnswer, match="own id"):

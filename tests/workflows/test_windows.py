@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from tests.workflows.desk import agent
 from tether import App, Context, Limits, Tool, tool
+from tether.errors import ErrorKind
 from tether.messages import ToolMessage
 from tether.policy.rules import ALLOW_ALL
 from tether.record import Record
@@ -13,7 +15,7 @@ from tether.sent import sent_for
 from tether.starters.client import AgentClient
 from tether.steps import steps_of
 from tether.testing.harness import Tether
-from tether.testing.wire import Reply, Request, ScriptedCall, ScriptedUsage, Stall
+from tether.testing.wire import Answer, Reply, Request, ScriptedCall, ScriptedUsage, Stall, Status
 
 WINDOW = 4_000
 TURNS = 24
@@ -119,3 +121,41 @@ async def test_nothing_is_cut_that_the_model_can_hold(tether: Tether) -> None:
     await (await AgentClient(tether.client, settings=settings).start("desk", "Read the book")).result()
     assert len(tether.wire.requests[-1].tool_results) == TURNS
     assert all(each.text.endswith("open. ") for each in tether.wire.requests[-1].tool_results)
+
+
+def until_too_long(refusals: int) -> Callable[[Request], Answer]:
+    """Asks for six pages; then the provider finds the calls too long, so many times."""
+    left = [refusals]
+
+    def answer(request: Request) -> Answer:
+        pages = 1 + max((int(call.id.partition("_")[2]) for call in request.calls), default=0)
+        if pages <= 6:
+            return reads_on(request)
+        left[0] -= 1
+        return Status(400, kind="context_length_exceeded") if left[0] >= 0 else Reply(text="Read them all.")
+
+    return answer
+
+
+async def test_a_call_that_was_found_too_long_is_made_once_more_with_less(tether: Tether) -> None:
+    """Whatever we know of the model's limit, its provider knows it better: half is sent then, and once only."""
+    tether.wire.follow(until_too_long(1))
+    context = Context(keep_turns=2, preview_bytes=100)
+    starter = AgentClient(tether.client, settings=await tether.serve(app(context)))
+    run = await starter.start("desk", "Read the book")
+    result = await run.result()
+    long, short = (len(request.body) for request in tether.wire.requests[-2:])
+    assert (result.outcome, result.answer, short < long * 0.6) == ("completed", "Read them all.", True)
+    last = [step async for step in run.steps()][-1]
+    assert (last.attempts, [each.error.kind for each in last.failed]) == (2, [ErrorKind.CONTEXT_TOO_LONG])
+    sent = sent_for(await run.record(), result.steps).request
+    assert len(tether.wire.requests[-1].tool_results) == sum(isinstance(each, ToolMessage) for each in sent.messages)
+
+
+async def test_a_call_that_is_found_too_long_twice_ends_the_run(tether: Tether) -> None:
+    """What doesn't fit after it was cut won't fit: the run ends by that name after two requests."""
+    tether.wire.follow(until_too_long(2))
+    context = Context(keep_turns=2, preview_bytes=100)
+    starter = AgentClient(tether.client, settings=await tether.serve(app(context)))
+    result = await (await starter.start("desk", "Read the book")).result()
+    assert (result.outcome, len(tether.wire.requests)) == ("context_too_long", 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tether.prices import Price
 from tether.usage import Usage
@@ -26,30 +26,59 @@ class Measure(BaseModel):
     Attributes:
         tokens: Input and output of the last call, as its provider reported them: all of it is read again.
         added: Bytes of what was said since, each message's own share included.
+        model: The model of that call: another one may make more tokens of the same text.
+        others: Of models that were asked before, the same two together.
+        whole: Bytes of all that was said: for models that were never asked.
     """
 
     tokens: int = 0
     added: int = 0
+    model: str = ""
+    others: dict[str, int] = Field(default_factory=dict)
+    whole: int = 0
 
-    @property
-    def most(self) -> int:
-        """Tokens that the next request has at most."""
-        return self.tokens + self.added
+    def most(self, model: str = "") -> int:
+        """Tokens that the next request has at most.
+
+        Args:
+            model: Which is asked; empty for the last one.
+        """
+        if not model or not self.model or model == self.model:
+            return self.tokens + self.added
+        return self.others.get(model, self.whole)
 
     def opened(self, size: int) -> None:
         """The run begins: instructions, tools, task and earlier conversation have so many bytes together."""
         self.tokens, self.added = 0, size + OPENING_TOKENS
+        self.whole = self.added
 
     def said(self, size: int) -> None:
         """Something of so many bytes was added to the conversation."""
         self.added += size + TOKENS_A_MESSAGE
+        self._others_read(size + TOKENS_A_MESSAGE)
 
-    def answered(self, usage: Usage, max_output_tokens: int) -> None:
-        """The model answered; without a report of its provider's, what it may have written counts."""
-        if usage.input:
-            self.tokens, self.added = usage.total, 0
-        else:
+    def answered(self, usage: Usage, max_output_tokens: int, model: str = "", size: int = 0) -> None:
+        """A model answered; without a report of its provider's, what it may have written counts.
+
+        Args:
+            usage: As reported.
+            max_output_tokens: What it was allowed to write.
+            model: Which one it was.
+            size: Bytes of its reply.
+        """
+        self._others_read(size + TOKENS_A_MESSAGE)
+        if not usage.input:
             self.tokens += max_output_tokens
+            return
+        if self.model and model != self.model:
+            self.others[self.model] = self.tokens + self.added + size + TOKENS_A_MESSAGE
+            self.others.pop(model, None)
+        self.model, self.tokens, self.added = model, usage.total, 0
+
+    def _others_read(self, size: int) -> None:
+        self.whole += size
+        for model in self.others:
+            self.others[model] += size
 
 
 @dataclass(frozen=True)

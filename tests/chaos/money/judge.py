@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,17 @@ from tests.chaos.money.violation import Rule, Violation
 from tether.adapters.store.books import PostgresBooks
 from tether.budget.accounts import Booked
 from tether.budget.standing import Line
+from tether.errors import RunFailed
+from tether.result import RunResult
 from tether.starters.handle import RunHandle
 
 WITHIN = 30.0
+
+MayEnd = Callable[[RunResult], bool]
+
+
+def _completed(result: RunResult) -> bool:
+    return result.outcome == "completed"
 
 
 @dataclass
@@ -40,17 +48,32 @@ class Judged:
             self.violations.append(Violation(rule, what))
 
 
-async def judged(books: PostgresBooks, runs: Mapping[str, RunHandle[Any]], till: Till) -> Judged:
-    """Compare all that was said of all runs."""
+async def judged(
+    books: PostgresBooks,
+    runs: Mapping[str, RunHandle[Any]],
+    till: Till,
+    *,
+    agent: str = AGENT,
+    may_end: MayEnd = _completed,
+) -> Judged:
+    """Compare all that was said of all runs.
+
+    Args:
+        books: Of the ledger.
+        runs: By their ids.
+        till: What was really served.
+        agent: Whose runs they are.
+        may_end: Whether a run may have ended so.
+    """
     found, served = Judged(), till.by_run()
     statement = await books.statement(SCOPE)
     booked = {one.run: one for one in await books.booked("default")}
     for run, handle in runs.items():
         lines = [line for line in statement.lines if line.run == run]
-        await _judge(found, handle, booked.get(run), lines, served[run])
+        await _judge(found, handle, booked.get(run), lines, served[run], may_end)
     found.charged, found.charges = statement.standing.spent, len(statement.lines)
     found.lost = sum(not line.known for line in statement.lines)
-    agents = await books.standing(f"agent:{AGENT}")
+    agents = await books.standing(f"agent:{agent}")
     whole = sum(one.spent for one in booked.values())
     same = statement.standing.spent == agents.spent == whole == sum(line.amount for line in statement.lines)
     found.must("sums", hold=same, what=f"{statement.standing}, {agents} and all accounts' {whole} differ")
@@ -59,14 +82,24 @@ async def judged(books: PostgresBooks, runs: Mapping[str, RunHandle[Any]], till:
     return found
 
 
-async def _judge(found: Judged, handle: RunHandle[Any], booked: Booked | None, lines: list[Line], served: int) -> None:
+async def _judge(
+    found: Judged,
+    handle: RunHandle[Any],
+    booked: Booked | None,
+    lines: list[Line],
+    served: int,
+    may_end: MayEnd,
+) -> None:
     try:
         async with asyncio.timeout(WITHIN):
             result = await handle.result()
     except TimeoutError:
         found.must("ended", hold=False, what=f"{handle.id} hasn't")
         return
-    found.must("ended", hold=result.outcome == "completed", what=f"{handle.id} ended {result.outcome}: {result.why}")
+    except RunFailed as error:
+        found.must("ended", hold=False, what=f"{handle.id} failed: {error}")
+        return
+    found.must("ended", hold=may_end(result), what=f"{handle.id} ended {result.outcome}: {result.why}")
     if booked is None:
         found.must("sums", hold=False, what=f"{handle.id} has no account")
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.chaos.lines import append, lines
 from tether.prices import Price
@@ -32,15 +34,17 @@ class Till:
     Args:
         folder: Its file is in it, in which the tools' services write.
         price: Of the model.
+        others: Of models that cost something else, by name.
 
     Attributes:
         replies: How many the model's server has sent, whole or not.
         cut: How many of them not to their end.
     """
 
-    def __init__(self, folder: Path, price: Price) -> None:
+    def __init__(self, folder: Path, price: Price, others: Mapping[str, Price] = MappingProxyType({})) -> None:
         self._file = folder / "till"
         self._price = price
+        self._others = others
         self._models: Counter[str] = Counter()
         self.replies = 0
         self.cut = 0
@@ -57,7 +61,8 @@ class Till:
             cache_write=usage.cache_write,
             reasoning=usage.reasoning,
         )
-        self._models[served.request.user_text] += self._price.cost(tokens)
+        price = self._others.get(served.request.model, self._price)
+        self._models[served.request.user_text] += price.cost(tokens)
 
     def by_run(self) -> Counter[str]:
         """Micro-dollars, by the run's task."""
