@@ -13,10 +13,12 @@ from tether.model_records import ModelResult
 from tether.ports import RunRef, TranscriptLost
 from tether.record import Record
 from tether.records import THINK, CallOutcome, TranscriptRef
+from tether.text import utf8_size
 from tether.tool_records import ToolResult
 
 MAX_RUNS = 500
-MAX_TURNS = 10_000
+MAX_BYTES = 128 * 1024 * 1024
+"""Of what was said in them, as JSON; in memory that takes about twice as much."""
 
 
 class CachedTranscripts:
@@ -26,11 +28,13 @@ class CachedTranscripts:
     server no longer accepted, or a run that was reset, shows as another digest and is read from the history.
     """
 
-    def __init__(self, history: HistoryReader, *, max_runs: int = MAX_RUNS, max_turns: int = MAX_TURNS) -> None:
+    def __init__(self, history: HistoryReader, *, max_runs: int = MAX_RUNS, max_bytes: int = MAX_BYTES) -> None:
         self._history = history
         self._records: OrderedDict[str, Record] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._held = 0
         self._max_runs = max_runs
-        self._max_turns = max_turns
+        self._max_bytes = max_bytes
         self.reads = 0
 
     async def record(self, run: RunRef, reference: TranscriptRef, composed: tuple[CallOutcome, ...] = ()) -> Record:
@@ -39,7 +43,10 @@ class CachedTranscripts:
         if known is not None:
             if composed:
                 compose(known, reference.turns, composed)
-            if known.head(reference.turns) == reference.head or await self._caught_up(known, run, reference):
+            if known.head(reference.turns) == reference.head:
+                self._records.move_to_end(run.workflow_id)
+                return known
+            if await self._caught_up(known, run, reference):
                 self._remember(run, known)
                 return known
         record = await self._read(run, reference)
@@ -65,6 +72,7 @@ class CachedTranscripts:
             return
         if result.message is not None:
             record.turn(turn).answered(result)
+            self._grew(run, utf8_size(result.message.model_dump_json()))
         elif result.usage.total:
             record.turn(turn).summarised(result)
 
@@ -74,6 +82,7 @@ class CachedTranscripts:
         if record is not None and turn in record.turns and call in record.turns[turn].calls:
             known = record.turn(turn).calls[call]
             known.result, known.failure, known.composed = result, None, None
+            self._grew(run, result.size)
 
     async def _caught_up(self, record: Record, run: RunRef, reference: TranscriptRef) -> bool:
         """Read what a record lacks from the end of the history."""
@@ -109,13 +118,27 @@ class CachedTranscripts:
         return record
 
     def _remember(self, run: RunRef, record: Record) -> None:
+        self._forget(run.workflow_id)
         self._records[run.workflow_id] = record
-        self._records.move_to_end(run.workflow_id)
-        while len(self._records) > 1 and (
-            len(self._records) > self._max_runs
-            or sum(len(item.turns) for item in self._records.values()) > self._max_turns
-        ):
-            self._records.popitem(last=False)
+        self._grew(run, _size_of(record))
+
+    def _grew(self, run: RunRef, size: int) -> None:
+        self._sizes[run.workflow_id] = self._sizes.get(run.workflow_id, 0) + size
+        self._held += size
+        while len(self._records) > 1 and (len(self._records) > self._max_runs or self._held > self._max_bytes):
+            self._forget(next(iter(self._records)))
+
+    def _forget(self, workflow_id: str) -> None:
+        self._records.pop(workflow_id, None)
+        self._held -= self._sizes.pop(workflow_id, 0)
+
+
+def _size_of(record: Record) -> int:
+    """Bytes of what was said in a run."""
+    given = utf8_size(record.input.model_dump_json()) if record.input else 0
+    messages = (turn.result.message for turn in record.turns.values() if turn.result and turn.result.message)
+    said = sum(utf8_size(message.model_dump_json()) for message in messages)
+    return given + said + sum(utf8_size(call.text) for turn in record.turns.values() for call in turn.calls.values())
 
 
 def _expired(workflow_id: str) -> str:

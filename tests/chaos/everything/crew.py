@@ -80,9 +80,9 @@ class Crew:
     async def stop(self) -> None:
         """End all workers; none follow."""
         self._number = 0
-        for process in self._workers.values():
+        for process in list(self._workers.values()):  # one that has died is replaced meanwhile
             process.kill()
-        for process in self._workers.values():
+        for process in list(self._workers.values()):
             await asyncio.to_thread(process.join)
 
     async def _lie_in_wait(self, blow: Blow) -> dict[int, float]:
