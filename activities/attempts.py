@@ -49,14 +49,15 @@ class Attempt:
 
     def __init__(self, client: Client, before: tuple[FailedAttempt, ...] = (), model: str = "") -> None:
         info = activity.info()
-        self._attempt = info.attempt
         self._begun = time.monotonic()
         self._stopped: float | None = None
         earlier = Beat.model_validate(info.heartbeat_details[0]) if info.heartbeat_details else None
+        self._before_reset = _before_reset(earlier, info.attempt)
+        self._attempt = self._before_reset + info.attempt
         self._waited = earlier.waited if earlier else 0
         self._active_before = earlier.active_ms if earlier else 0
         self._doubted = earlier.entered if earlier else 0
-        self.billed_before = (earlier.billed if earlier else 0) + _silent(earlier, info.attempt)
+        self.billed_before = (earlier.billed if earlier else 0) + _silent(earlier, self._attempt)
         self.billed = False
         self._entered = self._doubted
         self._detail = ""
@@ -65,8 +66,8 @@ class Attempt:
         self.place_ms = earlier.place_ms if earlier else 0
         self._phase: Literal["started", "entered", "failed", "waiting"] = "started"
         self._beats = Beats(client, self._record)
-        self.failed = _failed(before, earlier, info.attempt)
-        self.number = len(before) + info.attempt - self._waited
+        self.failed = _failed(before, earlier, self._attempt)
+        self.number = len(before) + self._attempt - self._waited
 
     @property
     def in_doubt(self) -> bool:
@@ -206,6 +207,7 @@ class Attempt:
     def _record(self) -> Beat:
         return Beat(
             attempt=self._attempt,
+            before_reset=self._before_reset,
             phase=self._phase,
             entered=self._entered,
             waited=self._waited,
@@ -226,6 +228,13 @@ class Attempt:
             model=self._model,
             at_ms=round(time.time() * 1000),
         )
+
+
+def _before_reset(earlier: Beat | None, attempt: int) -> int:
+    """How many attempts there were before somebody reset the activity: Temporal counts anew, its record goes on."""
+    if earlier is None:
+        return 0
+    return earlier.before_reset if earlier.before_reset + attempt > earlier.attempt else earlier.attempt
 
 
 def _silent(earlier: Beat | None, attempt: int) -> int:

@@ -114,7 +114,12 @@ class Handled:
         if self._function.is_async:
             return await self._handlers.run_async(_noted_async(bound, self._ended))
         self._reserved = False
-        return await self._handlers.run_sync(_noted(bound, self._ended))
+        try:
+            return await self._handlers.run_sync(_noted(bound, self._ended))
+        except RuntimeError:
+            if not self._ended.done():  # the system gave no thread: it was never called, and nothing is to end
+                self._ended = None
+            raise
 
     async def end(self) -> Ended:
         """Wait until it has really ended; cancelling this leaves it alone."""

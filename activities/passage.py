@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from tether.activities.attempts import Attempt
+from tether.activities.attempts import Attempt, Interrupted
 from tether.admissions import Admission, Admissions, Asking, RateAsk, Report
 from tether.context import ANONYMOUS, DEFAULT_TENANT, RunContext
 from tether.contract import ToolContract
@@ -18,8 +19,6 @@ SPREAD = 0.2
 """By which share of a wait for a circuit those that wait come back apart from each other."""
 EARLY_MS = 20
 """How much too early a place may be taken: clocks of workers and the server's timers differ by that."""
-PROBE_GRACE_MS = 5_000
-"""How long after the end of a probe's time its place is kept for its report."""
 BYTES_A_TOKEN = 4
 """Of English text; providers count so before a model has read it."""
 
@@ -71,15 +70,23 @@ class Passage:
         admissions: Circuits and rates.
         circuits: When they open.
         rates: The App's limits.
+        grace_ms: How long after the end of a probe's time its place is kept for its report.
         clock: Seconds since the epoch.
     """
 
     def __init__(
-        self, admissions: Admissions, circuits: Circuits, rates: Rates, clock: Callable[[], float] = time.time
+        self,
+        admissions: Admissions,
+        circuits: Circuits,
+        rates: Rates,
+        *,
+        grace_ms: int = 5_000,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._admissions = admissions
         self._circuits = circuits
         self._rates = rates
+        self._grace_ms = grace_ms
         self._clock = clock
 
     async def for_model(
@@ -108,7 +115,7 @@ class Passage:
         if limits and limits.tokens:
             tokens = size() // BYTES_A_TOKEN + writes
             rates.append(RateAsk(key=f"tokens:{provider}", per_minute=limits.tokens, amount=max(1, tokens)))
-        asking = Asking(circuit=f"model:{model}", rates=tuple(rates), lease_ms=lasts_ms + PROBE_GRACE_MS)
+        asking = Asking(circuit=f"model:{model}", rates=tuple(rates), lease_ms=lasts_ms + self._grace_ms)
         return await self._through(attempt, model, asking, waits=not may_fall_back)
 
     async def for_tool(self, attempt: Attempt, contract: ToolContract, context: RunContext) -> Pass:
@@ -132,7 +139,7 @@ class Passage:
         if tenant != DEFAULT_TENANT:
             found.append((f"tenant:{tenant}", self._rates.tenant))
         rates = tuple(RateAsk(key=key, per_minute=limit) for key, limit in found if limit)
-        asking = Asking(circuit=f"tool:{name}", rates=rates, lease_ms=contract.timeout_ms + PROBE_GRACE_MS)
+        asking = Asking(circuit=f"tool:{name}", rates=rates, lease_ms=contract.timeout_ms + self._grace_ms)
         return await self._through(attempt, name, asking, waits=True)
 
     async def _through(self, attempt: Attempt, what: str, call: Asking, *, waits: bool) -> Pass:
@@ -142,13 +149,28 @@ class Passage:
         asking = call.model_copy(update={"wait_ms": round(self._rates.wait * 1000)})
         if attempt.place_ms:
             asking = asking.model_copy(update={"rates": ()})
-        admission = await attempt.before_fence(self._admissions.admit(asking))
+        admission = await self._admitted(attempt, asking)
         if admission.verdict == "circuit_open" and attempt.place_ms:
             self._admissions.give_back(call.rates)  # by the time that it closes, many such places would come at once
         if admission.verdict != "now":
             await self._not_now(attempt, what, admission, now_ms, waits=waits)
         attempt.let_through()
         return Pass(self._admissions, call, admission.probe)
+
+    async def _admitted(self, attempt: Attempt, asking: Asking) -> Admission:
+        answer = asyncio.ensure_future(self._admissions.admit(asking))
+        try:
+            return await attempt.before_fence(answer)
+        except Interrupted:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._undo(asking, answer.result())  # it came at the very moment
+            raise
+
+    def _undo(self, asking: Asking, admission: Admission) -> None:
+        if admission.verdict in {"now", "later"}:
+            self._admissions.give_back(asking.rates)
+        if admission.probe:
+            self._admissions.report(asking.circuit, "neither", admission.probe)
 
     async def _not_now(
         self, attempt: Attempt, what: str, admission: Admission, now_ms: int, *, waits: bool
@@ -167,7 +189,7 @@ class Passage:
         await attempt.hold(error, round(after_ms * spread), now_ms)
 
     def _exceeded(self, what: str, limit: str, after_ms: int) -> RunError:
-        waits = f"no place comes within {self._rates.wait:g} s" if self._rates.wait else "nothing waits for a place"
+        waits = f"no place comes within {self._rates.wait:g} s" if self._rates.wait else "no call waits for a place"
         message = (
             f"{what} was not called: the rate limit of {limit} is used up and {waits} "
             f"(the next in {after_ms / 1000:.1f} s)"

@@ -151,7 +151,7 @@ class _Execution:
             self._told(refused.error.kind, refused.error.message)
         except Interrupted as interruption:
             if interruption.why == "deadline":
-                message = f"no thread is free for {self._tool.name}; it comes back for one"
+                message = f"{self._tool.name} was not let through in time, or no thread was free; it comes back"
                 await self._attempt.later(RunError(kind=ErrorKind.NOT_HERE, message=message), after=0.1)
             await self._interrupted(interruption)
         self._attempt.start_clock()
@@ -170,7 +170,7 @@ class _Execution:
         except ToolError as error:
             await self._failed(error, certain=self._did_nothing(error), transient=error.retry)
         except Exception as error:  # noqa: BLE001  the user's own code; what it means is decided here
-            certain = self._did_nothing(error)
+            certain = self._did_nothing(error) or not handler.called
             activity.logger.warning("tool %s raised", self._tool.name, exc_info=True)
             await self._failed(error, certain=certain, transient=not isinstance(error, PROGRAMMING_ERRORS))
         self._report("succeeded")

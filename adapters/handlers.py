@@ -117,7 +117,11 @@ class Handlers:
             else:
                 _post(here, self._returned, answer, returned, None)
 
-        threading.Thread(target=call, name="tether-handler", daemon=True).start()
+        try:
+            threading.Thread(target=call, name="tether-handler", daemon=True).start()
+        except RuntimeError:  # the system gives no more of them
+            self._places.release()
+            raise
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:

@@ -265,7 +265,9 @@ class RunHandle(Generic[OutputT]):
         if isinstance(cause, CancelledError) and (result := await self._result_in_memo()):
             return result
         if isinstance(cause, TerminatedError):
-            raise RunFailed(f"run {self.id!r} was terminated, which leaves no result; {_SHOW}") from failure
+            raise RunFailed(
+                f"run {self.id!r} was terminated, which leaves no result; {_SHOW}, `tether resume` goes on from there"
+            ) from failure
         raise RunFailed(f"run {self.id!r} ended without a result: {cause}; {_SHOW}") from failure
 
     async def _result_in_memo(self) -> RunResult | None:

@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowQuer
 from temporalio.service import RPCError, RPCStatusCode
 
 from tether.adapters.history import HistoryReader
+from tether.context import RunContext
 from tether.errors import KeyConflict, NotAnswered, NotResumable, RunNotFound
 from tether.limits import LimitChanges, LimitOverrides
 from tether.records import RUN_WORKFLOW
@@ -66,10 +67,18 @@ async def resumption(
     described = await handle.describe()
     following = _following(handle.id, described, await _left(client, handle.id, described))
     await _check_there(client, handle.id, following)
-    context = following.context.model_copy(update={"starter": starter or following.context.starter})
+    context = _started_by(following.context, starter)
     given = following.model_copy(update={"context": context, "limits": _laid_over(following.limits, chosen)})
     asked = Request(given, RequestMemo.of(given), batch=is_batch(described))
     return Resumption(handle.id, asked, described.task_queue, chosen=chosen is not None)
+
+
+def _started_by(context: RunContext, starter: str) -> RunContext:
+    """The request with who resumes it as its starter; whoever started it before may approve nothing either."""
+    before = context.all_starters[0]
+    if starter in {"", before}:
+        return context
+    return context.model_copy(update={"starter": starter, "starters": (*context.starters, before)})
 
 
 async def begun(client: Client, given: Resumption, output: type[BaseModel] | None = None) -> RunHandle[Any]:

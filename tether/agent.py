@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 from pydantic.errors import PydanticUserError
@@ -30,6 +30,7 @@ from tether.window_policy import Context
 
 Stop = Callable[[Sequence[AgentStep]], bool]
 Resource = Callable[[], AbstractAsyncContextManager[Any]]
+Rules = TypeVar("Rules", Circuits, Rates, Bulkheads)
 
 MAX_AGENT_NAME = 64
 MAX_INSTRUCTIONS_BYTES = 256 * 1024
@@ -206,9 +207,9 @@ class App:
         self.resources = _by_type(resources)
         self.policy = policy
         self.budgets = budgets
-        self.circuits = circuits or Circuits()
-        self.rates = rates or Rates()
-        self.bulkheads = bulkheads or Bulkheads()
+        self.circuits = _declared("circuits", circuits, Circuits)
+        self.rates = _declared("rates", rates, Rates)
+        self.bulkheads = _declared("bulkheads", bulkheads, Bulkheads)
         self.folder = _folder_of(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's module
         self.workflows = tuple(workflows)
         self.activities = tuple(activities)
@@ -224,6 +225,14 @@ class App:
                     f"agent {agent.name!r} needs a {agent.deps.__name__}, but no resource of the App yields one; "
                     f"add an @asynccontextmanager function that returns AsyncIterator[{agent.deps.__name__}]"
                 )
+
+
+def _declared(name: str, given: Rules | None, kind: type[Rules]) -> Rules:
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        raise DeclarationError(f"the App's {name} are {given!r:.80}; write them as {name}={kind.__name__}(...)")
+    return given
 
 
 def _folder_of(frame: FrameType) -> Path:

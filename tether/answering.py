@@ -123,7 +123,7 @@ def authorise(request: Request, context: RunContext, actor: Actor | None) -> Non
         escalated=request.escalated,
         by=by.id,
         requester=context.user,
-        starter=context.starter or context.user,
+        starters=context.all_starters,
     )
     match why:
         case "requester":

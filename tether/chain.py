@@ -15,12 +15,14 @@ class Chain(BaseModel):
         passed: Models that the present call passed over, since their circuits are open.
         refused: Whether one of them was asked for, and its circuit turned out to be open: a failed activity.
         open_until: Models whose circuits were open, and until when, in milliseconds since the epoch.
+        made: Attempts of the present call by models before this one, recorded with a summary that came between.
     """
 
     place: int = 0
     passed: list[str] = Field(default_factory=list)
     refused: bool = False
     open_until: dict[str, int] = Field(default_factory=dict)
+    made: int = 0
 
     def begin(self, models: Sequence[str], now_ms: int) -> None:
         """A call begins: it asks the first model that isn't known to be down; of several that are, the soonest up."""
@@ -30,7 +32,18 @@ class Chain(BaseModel):
 
     def answered(self) -> None:
         """The call has come to its end: the next one begins anew."""
-        self.place, self.passed, self.refused = 0, [], False
+        self.place, self.passed, self.refused, self.made = 0, [], False, 0
+
+    def summary_due(self, made: int) -> None:
+        """A model that was fallen back to needs a summary first: the attempts before it count on."""
+        self.made = made if self.place else 0
+
+    def summed_up(self) -> None:
+        """The summary was made, or could not be; the call that it is for asks the model that needed it."""
+        if self.made:
+            self.refused = False
+        else:
+            self.answered()
 
     def is_last(self, models: Sequence[str], now_ms: int) -> bool:
         """Whether no other model can be asked after the present one."""

@@ -21,6 +21,7 @@ class RunContext(Value):
         run: The run's id, `run/{tenant}/{key}`, which is the workflow id.
         user: Who asked; the requester.
         starter: Who started the run, where that is somebody else: a person at a terminal, a service.
+        starters: Who started the runs that this one resumes, where that was somebody else.
         role: The requester's role, as claimed by whoever started the run; it counts once it comes with a proof.
         tenant: To whom the user belongs.
         session: The session that the run belongs to, empty for none.
@@ -34,6 +35,7 @@ class RunContext(Value):
     run: str = ""
     user: str = ANONYMOUS
     starter: str = ""
+    starters: tuple[str, ...] = ()
     role: str = DEFAULT_ROLE
     tenant: str = DEFAULT_TENANT
     session: str = ""
@@ -42,3 +44,8 @@ class RunContext(Value):
     timestamp: datetime | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     earlier: tuple[Message, ...] = ()
+
+    @property
+    def all_starters(self) -> tuple[str, ...]:
+        """Who started it, or a run that it resumes; where nobody else did, the requester."""
+        return (self.starter or self.user, *self.starters)

@@ -28,6 +28,7 @@ class ModelInput(Value):
         composed: Outcomes of the preceding turn's calls that the workflow itself put into words.
         next_call: The number that the first call of the reply gets.
         max_output_tokens: What the reply may write.
+        turn_output_tokens: Of a summary, what the reply may write that it makes room for; 0 as of the call itself.
         active_ms: Active time that is left to the run.
         failed: Attempts that were lost before this activity.
         repair: What was wrong with the plan before this one.
@@ -51,6 +52,7 @@ class ModelInput(Value):
     composed: tuple[CallOutcome, ...] = ()
     next_call: int = 1
     max_output_tokens: int
+    turn_output_tokens: int = 0
     active_ms: int
     failed: tuple[FailedAttempt, ...] = ()
     repair: str = ""

@@ -41,7 +41,8 @@ def limit_of(manifest: Manifest, record: Record, given: ModelInput) -> int | Non
     Where the provider found the last one too long, whatever we know of its limit, that is half of what it was.
     """
     model = manifest.models[given.chain]
-    writes = min(given.max_output_tokens, model.max_output_tokens or given.max_output_tokens)
+    most = given.turn_output_tokens or given.max_output_tokens
+    writes = min(most, model.max_output_tokens or most)
     limit = manifest.context.limit(model.window, writes)
     if not given.tighter or given.window is not None:  # that was cut already, and summed up
         return limit

@@ -62,8 +62,8 @@ def _unauthorised(approval: Approval, terms: Terms, given: ToolInput) -> str:
         return "" if terms.at_deadline == "allow" else "nobody has allowed it in time"
     if by.channel == POLICY_ACTOR.channel or by.tenant != context.tenant:
         return "who allowed it may not"
-    starter = context.starter or context.user
-    match refusal(terms, escalated=approval.escalated, by=by.id, requester=context.user, starter=starter):
+    starters = context.all_starters
+    match refusal(terms, escalated=approval.escalated, by=by.id, requester=context.user, starters=starters):
         case "requester":
             return "who asked for the run allowed it; somebody else has to"
         case "starter":

@@ -50,6 +50,7 @@ def thought(state: RunState, result: ModelResult, ended_ms: int, max_output_toke
     if result.summary_due:
         state.purse.release(MODEL)
         state.summary = result.summary_due
+        state.chain.summary_due(len(state.lost))
         _cover(state, result.spent.active_ms, ended_ms)
         return
     _charge(state, result, ended_ms, "turn", state.turn + 1)
@@ -93,7 +94,7 @@ def not_summarised(state: RunState, failure: ModelFailure, ended_ms: int) -> Non
     charge_failed(state, failure, ended_ms)
     _cover(state, failure.spent.active_ms, ended_ms)
     state.lost.clear()
-    state.chain.answered()
+    state.chain.summed_up()
     state.summary, state.summed = None, True
 
 
@@ -125,7 +126,7 @@ def _made_again(state: RunState, failure: ModelFailure, ended_ms: int) -> None:
     spent = failure.spent
     before_ms = sum(attempt.active_ms for attempt in spent.failed[len(state.lost) :])
     last = FailedAttempt(
-        attempt=spent.attempts,
+        attempt=max(spent.attempts, len(spent.failed) + 1),  # a limit of ours let none be made
         error=failure.error,
         active_ms=max(0, spent.active_ms - before_ms),
         cost=failure.cost,
@@ -312,7 +313,10 @@ def _charge(state: RunState, result: ModelResult, ended_ms: int, kind: ModelCall
     counters = state.counters
     counters.steps += step_count(result) or bool(lost_cost(state))
     state.lost.clear()
-    state.chain.answered()
+    if kind == "summary":
+        state.chain.summed_up()
+    else:
+        state.chain.answered()
     counters.usage += result.usage
     charge_model(state, result, ended_ms, kind, turn)
     _cover(state, result.spent.active_ms, ended_ms)

@@ -164,7 +164,7 @@ class Beat(Value):
     """What every heartbeat carries; the next attempt reads it.
 
     Attributes:
-        attempt: Temporal's number of the attempt that wrote it.
+        attempt: Temporal's number of the attempt that wrote it, and those before a reset.
         phase: How far that attempt had come.
         entered: An attempt that passed the fence, called the handler, and hasn't said that nothing was done, or 0.
         waited: Attempts so far that only waited and don't count.
@@ -177,6 +177,7 @@ class Beat(Value):
         held_since_ms: Since when it waits for a circuit, a rate or a place, in milliseconds since the epoch; 0 where it
             doesn't.
         place_ms: When the place comes that is kept for it; 0 where none is.
+        before_reset: Attempts before somebody reset the activity, after which Temporal counts anew.
     """
 
     attempt: int
@@ -190,3 +191,4 @@ class Beat(Value):
     detail: str = ""
     held_since_ms: int = 0
     place_ms: int = 0
+    before_reset: int = 0

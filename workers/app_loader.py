@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tether.agent import App
 from tether.errors import DeclarationError
@@ -110,14 +111,18 @@ def _where(error: BaseException, folder: Path) -> str:
 def _what(error: BaseException) -> str:
     match error:
         case ValidationError():
-            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}".removeprefix(": ") for e in error.errors())
-            return f"{error.title}: {'; '.join(problems)}"
+            return f"{error.title}: {'; '.join(map(_problem, error.errors()))}"
         case SyntaxError():
             return f"SyntaxError: {error.msg}"
         case SystemExit():
             return 'it ends the program while it is imported; guard what runs with if __name__ == "__main__"'
         case _:
             return f"{type(error).__name__}: {error}"
+
+
+def _problem(found: ErrorDetails) -> str:
+    place = ".".join(map(str, found["loc"]))
+    return f"{place}: {found['msg'].removeprefix('Value error, ')}".removeprefix(": ")
 
 
 def _short(file: str, folder: Path) -> str:

@@ -106,7 +106,7 @@ async def run_worker(
         opened = await open_books(app, store)
         serving = served(app, settings, store)
         _check_names(app, serving.agents)
-        passage = await stack.enter_async_context(open_passage(app, store, client.identity))
+        passage = await stack.enter_async_context(open_passage(app, settings, store, client.identity))
         activities = _Activities(
             app,
             serving,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -97,14 +98,20 @@ class AgentRun:
     async def _settle(self) -> None:
         """What nobody knows is charged at its worst case, and what was kept is given back."""
         charging.left_open(self._state, now_ms())
-        await self._funds.account.give_back()
+        with contextlib.suppress(asyncio.CancelledError):  # too late, as below
+            await self._funds.account.give_back()
 
     async def _hear_out(self) -> None:
         """Whoever answers is told that it is too late, and whoever didn't that it is over."""
         self._people.stop()
         self._funds.stop()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._people.tell_the_last()
+        heard = False
+        while not heard:
+            with contextlib.suppress(asyncio.CancelledError):  # too late: how it ends is known
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                heard = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._people.tell_the_last()
 
     @workflow.query(name="status")
     def status(self) -> RunView:

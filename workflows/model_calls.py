@@ -59,8 +59,10 @@ class ModelCalls:
     async def summarise(self, turn: int) -> None:
         """Have summed up what is left out of a turn's call."""
         model = self._pinned.manifest.summariser
+        given = self._input(turn)
         changes = {"model": model.name, "may_fall_back": True, "max_attempts": 0} if model else {}
-        await self._ask("summary", self._input(turn).model_copy(update=changes))
+        changes["turn_output_tokens"] = given.max_output_tokens
+        await self._ask("summary", given.model_copy(update=changes))
 
     async def _ask(self, kind: ModelCallKind, given: ModelInput) -> None:
         state = self._state
@@ -110,7 +112,8 @@ class ModelCalls:
             ends = kind != "summary" or failure.error.kind in {ErrorKind.CANCELLED, ErrorKind.TIMEOUT}
             (progress.model_failed if ends else progress.not_summarised)(self._state, failure, now_ms())
             return
-        progress.model_lost(self._state, failure, now_ms(), attempts)
+        # All attempts, not those of this model alone: runs from before there was a chain have no next one.
+        progress.model_lost(self._state, failure, now_ms(), self._attempts(kind))
         lost = len(self._state.lost)
         if self._state.ending is None and lost > 1:
             self._state.asking = True
@@ -126,20 +129,23 @@ class ModelCalls:
         falls_back = REACTIONS[kind].fallback and len(self._names) > 1 and workflow.patched(FALLS_BACK)
         return falls_back and chain.forward(self._names, now_ms())
 
+    def _attempts(self, kind: ModelCallKind) -> int:
+        made = 0 if kind == "summary" else self._state.chain.made
+        return self._pinned.settings.model_attempts - made
+
     def _input(self, turn: int) -> ModelInput:
         pinned, state, now = self._pinned, self._state, now_ms()
         chain = state.chain
-        if not state.lost and not chain.passed:
+        if not state.lost and not chain.passed and not chain.made:
             chain.begin(self._names, now)
         given = model_input(self._given, state, pinned.limits, pinned.version, self._renewal.segments, turn)
-        attempts = pinned.settings.model_attempts
-        last = chain.last_attempt(self._names, len(state.lost), attempts, now)
+        last = chain.last_attempt(self._names, len(state.lost), self._attempts("turn"), now)
         return given.model_copy(
             update={
                 "model": self._names[chain.place],
                 "chain": chain.place,
                 "passed": tuple(chain.passed),
-                "max_attempts": 0 if last == attempts else last,
+                "max_attempts": 0 if last == pinned.settings.model_attempts else last,
                 "may_fall_back": not chain.is_last(self._names, now),
             }
         )

@@ -60,10 +60,15 @@ async def go_on(given: RunInput, state: RunState, pinned: Pinned | None, renewal
         by_itself=True,
     )
     assert following.resumed  # noqa: S101  it resumes this run
-    if why := too_large(following) or await _begun(following, following.resumed.id):
+    if why := _called_off() or too_large(following) or await _begun(following, following.resumed.id):
         state.ending.why += f"; it doesn't go on by itself: {why}"
     else:
         state.continued_as = following.resumed.id
+
+
+def _called_off() -> str:
+    """Whether somebody cancelled the run while it was being settled: its end stands, and nothing follows it."""
+    return "" if workflow.cancellation_reason() is None else "it was cancelled meanwhile"
 
 
 async def _begun(following: RunInput, run: str) -> str:

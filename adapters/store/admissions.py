@@ -77,8 +77,14 @@ class StoreAdmissions:
             StoreOutdated: It has the schema of another version.
         """
         answer: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
-        self._send(Ask(asking, shares(asking.rates), f"{self._asker}/{next(self._probes)}", answer))
-        return await answer
+        ask = Ask(asking, shares(asking.rates), f"{self._asker}/{next(self._probes)}", answer)
+        self._send(ask)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if not answer.cancelled() and answer.exception() is None:
+                self._undo(ask, answer.result())  # it came at the very moment
+            raise
 
     def report(self, circuit: str, how: Report, probe: str = "") -> None:
         """Say how an admitted call ended, in the background; where the store is down, that is lost."""

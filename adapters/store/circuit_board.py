@@ -55,7 +55,7 @@ class PostgresCircuitBoard:
 
         done = await self._store.within_transaction(work)
         for name in done:
-            log.warning("circuit %s was reset by %s", name, by.id)
+            log.info("circuit %s was reset by %s", name, by.id)
         return done
 
 

@@ -143,7 +143,7 @@ class Asker:
             escalated=request.escalated,
             by=self._actor.id,
             requester=context.user,
-            starter=context.starter or context.user,
+            starters=context.all_starters,
         )
 
     async def _give_up(self, request: Request) -> None:

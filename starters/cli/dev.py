@@ -108,7 +108,7 @@ def _announce(server: DevServer, db_file: Path, store: EmbeddedStore | None) -> 
     out.print(styled(f"Web UI    {server.ui}", "bold"))
     out.print(styled(f"Data      {db_file}, log {LOG}"))
     if store:
-        out.print(styled(f"Store     {STORE}: budgets, and what was spent"))
+        out.print(styled(f"Store     {STORE}: budgets, circuits, rates and large results"))
     out.print(styled("Ctrl-C stops all of it."))
     elsewhere = os.environ.get("TEMPORAL_ADDRESS")
     if elsewhere and elsewhere != server.address:

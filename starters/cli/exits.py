@@ -31,7 +31,7 @@ MEANINGS = {
         "Temporal or the store can't be reached or used: server, namespace, key, `tether setup`, "
         "`tether store upgrade`; no worker took an answer"
     ),
-    ExitStatus.NOT_FOUND: "there is no such run or file",
+    ExitStatus.NOT_FOUND: "there is no such run, call, circuit, scope or file",
     ExitStatus.CONFLICT: "the key belongs to a run of another user or with another input",
     ExitStatus.REFUSED: (
         "the answer or override was refused: unknown call, already answered, expired, not authorised, too much, "

@@ -111,7 +111,7 @@ def actor(by: str | None, run: str = "") -> Actor:
     """
     named = (by if by is not None else Settings.load().actor or _login()).strip()
     if not named:
-        raise UsageFailed("nobody is named who answers: give --by ID, or set TETHER_ACTOR")
+        raise UsageFailed("nobody is named who does this: give --by ID, or set TETHER_ACTOR")
     return Actor(id=named, tenant=tenant_of(run), channel="cli")
 
 

@@ -34,6 +34,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the whole of a run: the task, each step with every attempt, what is in flight, the result."""
+    from tether.starters.cli.inputs import UsageFailed
+
+    if result and prompt is not None:
+        raise UsageFailed("--result and --prompt show different things; give one of them")
     if result:
         carry_out(_show_result(run, tenant, result, as_json=as_json))
     elif prompt is not None:

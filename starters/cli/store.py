@@ -9,7 +9,9 @@ import typer
 from tether.starters.cli.exits import ExitStatus
 from tether.starters.cli.main import app, carry_out
 
-store_app = typer.Typer(help="Make the store ready, which keeps budgets and what was spent.", no_args_is_help=True)
+store_app = typer.Typer(
+    help="Make the store ready, which keeps budgets, circuits, rates and large results.", no_args_is_help=True
+)
 app.add_typer(store_app, name="store")
 
 Url = Annotated[

@@ -11,8 +11,11 @@ from typing import TypeVar
 
 import pytest
 
+from tether import ToolContext, tool
+from tether.activities.handled import Handled
 from tether.adapters.handlers import Handlers, ResourceFailed
 from tether.agent import Resource
+from tether.context import RunContext
 
 T = TypeVar("T")
 
@@ -188,4 +191,27 @@ async def test_a_handler_that_exits_or_cancels_itself_only_fails() -> None:
         with pytest.raises(RuntimeError, match="CancelledError"):
             await handlers.run_async(cancelled)
         assert await handlers.run_async(fine) == "fine"
+        assert await reserved(handlers, lambda: "fine") == "fine"
+
+
+async def test_a_thread_that_the_system_does_not_give_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started the handler only fails: its place is another's, and nothing is waited for."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    @tool(effect="unsafe")
+    def act() -> str:
+        """Act."""
+        return "fine"
+
+    context = ToolContext[None](deps=None, run=RunContext())
+    async with Handlers({}, threads=1) as handlers, asyncio.timeout(10):
+        handled = Handled(handlers, act, context)
+        await handled.ready()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await handled({})
+        assert (handled.called, handled.still_runs) == (False, False)
         assert await reserved(handlers, lambda: "fine") == "fine"

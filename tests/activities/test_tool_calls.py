@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from typing import Any
 
@@ -161,3 +162,29 @@ async def test_what_is_unknown_is_told_for_a_person(client: Client) -> None:
     failure = await fail(client, failing("unsafe", LOST, []))
     assert failure.outcome.error
     assert failure.outcome.error.message == "whether act (call c1) took effect is unknown: ConnectionError: reset"
+
+
+async def test_an_effect_for_which_no_thread_was_left_did_not_happen(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system gives no thread the handler was never called: an unsafe call is made again, not asked about."""
+    called: list[int] = []
+
+    @tool(effect="unsafe", retries=2)
+    def act(number: int) -> str:
+        """Act."""
+        called.append(number)
+        return "done"
+
+    begin, refusals = threading.Thread.start, [RuntimeError("can't start new thread")]
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "tether-handler" and refusals:
+            raise refusals.pop()
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    async with serving(client, act) as stage:
+        result = await stage.call(act, given(act, number=1))
+    assert isinstance(result, ToolResult)
+    assert (result.value, result.spent.attempts, called) == ("done", 2, [1])

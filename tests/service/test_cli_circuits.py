@@ -32,6 +32,7 @@ class Fleet:
         ran = self.command("circuits", *arguments)
         assert ran.returncode == status, ran.stderr
         assert "Traceback" not in ran.stderr
+        assert (ran.stderr == "") is (status == ExitStatus.SUCCESS)
         return ran.stdout if status == ExitStatus.SUCCESS else ran.stderr
 
     def known(self) -> dict[str, dict[str, object]]:

@@ -25,7 +25,7 @@ async def test_a_large_result_is_shown_and_printed_whole(
     url: str,  # noqa: F811  the fixture
     tmp_path: Path,
 ) -> None:
-    """`show` says where it is; `--result` prints it, as data too; what is gone, or never was, is said."""
+    """`show` says where it is; `--result` prints it, as data too; what is gone, never was, or is too much is said."""
     tether.script(calls("read_book"), calls("read_size", bytes_of=10), says("Done."))
     handle = await started(tether, read_book, read_size, store=url)
     await handle.result()
@@ -55,6 +55,8 @@ async def test_a_large_result_is_shown_and_printed_whole(
     assert small.stdout == "x" * 10 + "\n"
     assert (unknown.returncode, unknown.stdout) == (ExitStatus.NOT_FOUND, "")
     assert "has no call 'c9'; there are: c1, c2" in unknown.stderr
+    both = await asyncio.to_thread(run, "--result", "c1", "--prompt", "1")
+    assert (both.returncode, both.stdout) == (ExitStatus.USAGE, "")
     connection = await asyncpg.connect(url)
     await connection.execute("DELETE FROM tether.contents")
     await connection.close()

@@ -19,9 +19,10 @@ def ended(tether_command: Command, name: str, task: str = "look_up 1, look_up 2,
 
 
 def test_a_run_is_resumed_to_its_end(tether_command: Command) -> None:
-    """`resume` watches the run that goes on; `show` says from where, with steps numbered on, and their prompts."""
+    """`show` says how to resume it, `resume` watches the next; `show` says from where, with steps numbered on."""
     mine = key()
     ended(tether_command, mine)
+    assert f"go on from here: tether resume run/default/{mine}" in tether_command("show", mine).stdout
     resumed = tether_command("resume", mine, "--limit", "max_steps=5")
     assert (resumed.returncode, resumed.stderr) == (ExitStatus.SUCCESS, "")
     assert resumed.stdout.startswith(f"run/default/{mine}.r1")

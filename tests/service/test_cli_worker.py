@@ -12,15 +12,17 @@ from tether.starters.cli.exits import ExitStatus
         ("shop", "package.module:app"),
         ("nowhere:app", "no module 'nowhere'"),
         ("raises:app", "raises.py:2: ZeroDivisionError"),
+        ("limits:app", "limits.py:2: Rates: user: a rate of 0 lets nothing through"),
         ("declares:app", "declares.py:2: DeclarationError"),
         ("lacks:ap", "did you mean lacks:app?"),
         ("lacks:desk", "of type Agent, not an App"),
     ],
-    ids=["malformed", "missing", "raises", "declares", "lacks", "no app"],
+    ids=["malformed", "missing", "raises", "limits", "declares", "lacks", "no app"],
 )
 def test_an_app_that_cannot_be_loaded_is_said(tether_command: Command, tmp_path: Path, at: str, says: str) -> None:
     """`worker` and `dev` exit with 2, name file, line and error of the user's own code, and leave nothing running."""
     (tmp_path / "raises.py").write_text("\n1 / 0\n")
+    (tmp_path / "limits.py").write_text("from tether import Rates\nRates(user=0)\n")
     (tmp_path / "declares.py").write_text("from tether import App\nApp(agents=[])\n")
     (tmp_path / "lacks.py").write_text(
         "from tether import Agent, App\n"

@@ -170,6 +170,18 @@ async def test_what_comes_meanwhile_goes_together(fleet: Fleet) -> None:
     assert (await fleet.sql("SELECT faults FROM tether.circuits"))[0].faults == 1
 
 
+async def test_who_leaves_as_the_answer_comes_keeps_no_place(fleet: Fleet) -> None:
+    """A call that is cut off at the very moment is never made: its place is another's."""
+    leaving = asyncio.create_task(fleet.one.admit(asks(limit(1))))
+    answered = fleet.store.answered
+    while fleet.store.answered == answered:
+        await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert (await fleet.one.admit(asks(limit(1)))).verdict == "now"
+
+
 async def test_nobody_who_left_keeps_a_place(fleet: Fleet) -> None:
     """A call that is cancelled while it asks gives back what it was given: limits, and its place as a probe."""
     await fleet.opened()

@@ -274,6 +274,9 @@ def test_an_app_finds_agents_and_resources() -> None:
         ({"agents": [Agent(**BASE)], "resources": [undecorated]}, "'undecorated': .*decorate it"),
         ({"agents": [Agent(**BASE)], "resources": [unannotated]}, "'unannotated': annotate what it yields"),
         ({"agents": [Agent(**BASE)], "resources": [unresolvable]}, "'unresolvable': annotate what it yields"),
+        ({"agents": [Agent(**BASE)], "rates": {"user": 3}}, r"rates are {'user': 3}; write them as rates=Rates\("),
+        ({"agents": [Agent(**BASE)], "circuits": 0}, r"circuits are 0; write them as circuits=Circuits\("),
+        ({"agents": [Agent(**BASE)], "bulkheads": "few"}, r"bulkheads are 'few'; write them as bulkheads=Bulkheads\("),
     ],
 )
 def test_an_app_that_cant_be_served_is_refused(app: dict[str, Any], told: str) -> None:

@@ -79,3 +79,18 @@ def test_another_model_is_bounded_by_bytes_until_it_has_reported() -> None:
     measure.answered(Usage(input=1_200, output=1), 500, "a", size=1)
     assert measure.most("a") == 1_201
     assert measure.most("b") == 3_010 + 1 + TOKENS_A_MESSAGE
+
+
+def test_what_a_model_did_not_report_is_bounded_by_bytes_for_the_others() -> None:
+    """One model's tokens say nothing of how many another makes of the same reply."""
+    measure = Measure()
+    measure.opened(10_000)
+    measure.answered(Usage(input=900, output=100), 500, "a", size=400)
+    measure.answered(Usage(), 10, "b", size=4_000)
+    assert measure.most("a") == 1_000 + 4_000 + TOKENS_A_MESSAGE
+    measure = Measure()
+    measure.opened(10_000)
+    whole = measure.most("b")
+    measure.answered(Usage(), 10, "a", size=4_000)
+    assert measure.most("a") == whole + 10
+    assert measure.most("b") == whole + 4_000 + TOKENS_A_MESSAGE

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import cast
 
-from tests.unit.run_parts import call
+from tests.unit.run_parts import LIMITS, call
 from tests.unit.simulation import Simulation
-from tests.unit.test_next_actions import LIMITS
 from tether.adapters.history import HistoryReader
 from tether.adapters.transcripts import CachedTranscripts
 from tether.events import RunEvent

@@ -11,13 +11,14 @@ from tests.store.conftest import embedded, url  # noqa: F401  fixtures
 from tests.workflows.desk import agent, look_up
 from tests.workflows.test_bills import ended
 from tests.workflows.test_ledger import Spending, spending  # noqa: F401  fixtures
-from tether import Agent, App, Circuits, Limits, Model, ModelPrice
+from tests.workflows.test_windows import read_page, reads_on
+from tether import Agent, App, Circuits, Context, Limits, Model, ModelPrice, ProviderRates, Rates
 from tether.adapters.history import HistoryReader
 from tether.errors import ErrorKind
 from tether.policy.rules import ALLOW_ALL
 from tether.starters.client import AgentClient, RunHandle
 from tether.testing.harness import Tether
-from tether.testing.wire import Answer, CutStream, Request, Status, calls, says
+from tether.testing.wire import Answer, CutStream, Reply, Request, ScriptedUsage, Status, calls, says
 
 FIRST, SECOND = "openai:first", "anthropic:second"
 DOWN, REFUSED = Status(500), Status(401)
@@ -155,3 +156,40 @@ async def test_a_circuit_that_stays_open_ends_the_run(tether: Tether) -> None:
     assert result.error
     assert (result.outcome, result.error.kind, len(asked(tether))) == ("error", ErrorKind.CIRCUIT_OPEN, 2)
     assert "`tether circuits`" in result.error.message
+
+
+async def test_a_model_without_a_place_in_its_rate_is_passed_over(tether: Tether) -> None:
+    """The next one answers, and what was tried is numbered as every attempt is."""
+    tether.wire.follow(by_model(lambda _: says("One."), lambda _: says("Two.")))
+    rates = Rates(providers={"openai": ProviderRates(requests=1)}, wait=0)
+    app = App(agents=[chained()], policy=ALLOW_ALL, rates=rates)
+    starter = AgentClient(tether.client, settings=await tether.serve(app))
+    assert (await (await starter.start("desk", "Say")).result()).answer == "One."
+    run = await starter.start("desk", "Say")
+    assert (await run.result()).answer == "Two."
+    (step,) = [step async for step in run.steps()]
+    assert [(each.attempt, each.error.kind) for each in step.failed] == [(1, ErrorKind.RATE_LIMIT_EXCEEDED)]
+
+
+async def test_a_summary_that_the_next_model_needs_begins_no_turn_anew(tether: Tether) -> None:
+    """Where its window is smaller, all attempts of the turn still have one cap, and the first isn't asked again."""
+    price = ModelPrice(input_usd="1", output_usd="1")
+    small, cheap = Model("openai:gpt-4", price=price), Model("openai:cheap", price=price)
+    context = Context(keep_turns=2, preview_bytes=None, summarise_with=cheap)
+    limits = Limits(max_steps=7, max_tokens_per_step=7_000)
+    reader = agent(read_page, models=[Model(FIRST, price=price), small], context=context, limits=limits)
+
+    def answer(request: Request) -> Answer:
+        if request.model == "cheap":
+            return Reply(text="SUMMARY", usage=ScriptedUsage(900, 20))
+        return DOWN if request.model == "first" and len(tether.wire.requests) > 6 else reads_on(request)
+
+    tether.wire.follow(answer)
+    app = App(agents=[reader], policy=ALLOW_ALL)
+    starter = AgentClient(tether.client, settings=await tether.serve(app, model_attempts=3))
+    run = await starter.start("desk", "Read the book")
+    result = await run.result()
+    assert asked(tether)[6:] == ["first", "first", "cheap", "gpt-4"]
+    steps = [step async for step in run.steps()]
+    assert [step.number for step in steps] == list(range(1, result.steps + 1))
+    assert sum(step.cost for step in steps) == result.cost

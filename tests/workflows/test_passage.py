@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
+
 from tests.workflows.desk import MODEL, agent
 from tether import App, Circuits, ProviderRates, Rates, RunResult, Tool, ToolError, tool
 from tether.adapters.history import HistoryReader
@@ -57,7 +61,7 @@ async def test_a_tool_is_called_no_more_often_than_its_rate_allows(tether: Tethe
     result = await run.result()
     assert (result.outcome, len(times)) == ("completed", 3)
     assert sorted(map(str, await problems(run))) == ["None"] * 3 + ["rate_limit_exceeded"] * 2
-    (told,) = {part.text for part in tether.wire.requests[1].tool_results if part.text.startswith("Error")}
+    told, *_ = {part.text for part in tether.wire.requests[1].tool_results if part.text.startswith("Error")}
     assert "stock was not called: the rate limit of tool:stock is used up" in told
 
 
@@ -165,3 +169,28 @@ async def test_tokens_that_were_not_needed_are_given_back(tether: Tether) -> Non
     for number in range(4):
         tether.script(says(f"{number}."))
         assert (await (await client.start("desk", "Say")).result()).outcome == "completed"
+
+
+async def test_a_call_that_is_reset_while_it_is_held_keeps_its_cap(tether: Tether) -> None:
+    """Temporal counts anew after a reset; how often the tool was called, and that it waited, its record still knows."""
+
+    def away(_: int) -> None:
+        raise ConnectionError("nobody there")
+
+    stock, times = counting(away, retries=3)
+    client = await serve(tether, stock, circuits=Circuits(failures=1, open_for=4))
+    tether.script(calls("stock", item="1"), says("Done."))
+    run = await client.start("desk", "Count")
+    handle = tether.client.get_workflow_handle(run.id)
+    beats = b""
+    while b'"waiting"' not in beats:
+        pending = (await handle.describe()).raw_description.pending_activities
+        held = [each for each in pending if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED]
+        beats = b"".join(payload.data for each in held for payload in each.heartbeat_details.payloads)
+    execution = WorkflowExecution(workflow_id=run.id)
+    request = ResetActivityRequest(namespace=tether.client.namespace, execution=execution, type="stock")
+    await tether.client.workflow_service.reset_activity(request)
+    assert (await run.result()).outcome == "completed"
+    assert len(times) == 3
+    (step,) = [step async for step in run.steps() if step.tool]
+    assert (step.attempts, [each.attempt for each in step.failed]) == (3, [1, 2])

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 from tests.activities.hooks import SECRET, Reply, hooks
 from tests.workflows.approving import CLERK, FINANCE, LEAD, PEOPLE, STARTER, policy, waiting
 from tests.workflows.desk import agent, look_up, refund
-from tether import App, Retries, StillUnknown, tool
+from tether import App, Limits, Retries, StillUnknown, tool
 from tether.adapters import attributes
 from tether.adapters.history import HistoryReader
 from tether.adapters.transcripts import CachedTranscripts
@@ -24,7 +24,7 @@ from tether.result import EffectCounts
 from tether.starters.answers import new_id, signal_answer
 from tether.starters.client import AgentClient, RunHandle
 from tether.testing.harness import Tether
-from tether.testing.wire import calls, says
+from tether.testing.wire import Stall, calls, says
 
 PRODUCTION = Policy(
     people=PEOPLE,
@@ -169,6 +169,47 @@ async def test_that_nobody_answered_is_told_though_it_ends_the_run(tether: Tethe
         run = await AgentClient(tether.client, settings=settings).start("desk", "Pay", user=CLERK.id)
         assert (await run.result()).outcome == "unknown_effect"
         assert [each.split("/")[-2] for each in receiver.ids()] == ["requested", "expired"]
+
+
+async def test_a_cancellation_that_comes_after_the_end_changes_nothing(tether: Tether) -> None:
+    """A run that has its ending and only waits until that is told keeps it: cancelled then, it has its result."""
+
+    @tool(effect="unsafe")
+    async def pay(order_id: str) -> str:
+        """Pay."""
+        raise ConnectionError("lost")
+
+    async with hooks(*[Reply(does="hang")] * 1_000) as receiver:
+        tether.script(calls("pay", order_id="1"))
+        settings = await tether.serve(
+            App(agents=[agent(pay)], policy=Policy(ask=Ask(deadline="1s"), rules=[Rule(then="allow")])),
+            webhook_url=SecretStr(receiver.url),
+            webhook_secret=SecretStr(SECRET),
+        )
+        run = await AgentClient(tether.client, settings=settings).start("desk", "Pay", user=CLERK.id)
+        async with asyncio.timeout(30):
+            while "expired" not in [each.split("/")[-2] for each in receiver.ids()]:
+                await asyncio.sleep(0.02)
+        await run.cancel()
+        assert (await run.result()).outcome == "unknown_effect"
+
+
+async def test_a_run_that_was_cancelled_does_not_go_on_by_itself(tether: Tether) -> None:
+    """Cancelled after its timeout, while it waits until people were told, a run begins no other one."""
+    async with hooks(*[Reply(does="hang")] * 1_000) as receiver:
+        tether.script(calls("refund", order_id="1", cents=500), Stall(says("Never.")))
+        limits = Limits(timeout=1, on_timeout="continue")
+        settings = await tether.serve(
+            App(agents=[agent(look_up, refund, limits=limits)], policy=policy(deadline="1s")),
+            webhook_url=SecretStr(receiver.url),
+            webhook_secret=SecretStr(SECRET),
+        )
+        run = await AgentClient(tether.client, settings=settings).start("desk", "Refund", user=CLERK.id)
+        await until(lambda: events_of(tether, run, "activity_task_failed_event_attributes"))
+        await run.cancel()
+        result = await run.result()
+        assert (result.outcome, result.continued_as) == ("timeout", "")
+        assert "doesn't go on by itself: it was cancelled" in result.why
 
 
 async def test_a_run_that_is_cancelled_while_it_waits_is_listed_as_cancelled(tether: Tether) -> None:

@@ -68,12 +68,19 @@ class Measure(BaseModel):
         """
         self._others_read(size + TOKENS_A_MESSAGE)
         if not usage.input:
-            self.tokens += max_output_tokens
+            self._unreported(max_output_tokens, model, size)
             return
         if self.model and model != self.model:
             self.others[self.model] = self.tokens + self.added + size + TOKENS_A_MESSAGE
             self.others.pop(model, None)
         self.model, self.tokens, self.added = model, usage.total, 0
+
+    def _unreported(self, max_output_tokens: int, model: str, size: int) -> None:
+        if self.model and model != self.model:
+            self.added += size + TOKENS_A_MESSAGE  # the tokens of one are not those of the other
+        else:
+            self.model = model
+            self.tokens += max_output_tokens
 
     def _others_read(self, size: int) -> None:
         self.whole += size

@@ -138,7 +138,7 @@ BEGIN
                 ELSIF operation ->> 2 = 'succeeded' THEN
                     circuit.faults := 0;
                 END IF;
-                opens := circuit.faults >= (rules ->> 'failures')::integer;
+                opens := operation ->> 2 = 'failed' AND circuit.faults >= (rules ->> 'failures')::integer;
             ELSIF circuit.state = 'half_open' THEN
                 i := array_position(circuit.probes, operation ->> 3);
                 CONTINUE WHEN i IS NULL;
