@@ -24,7 +24,7 @@ demo: $(VENV) ## Watch an agent survive the death of its worker
 	@$(RUN) .venv/bin/python -m examples.support_desk.demo $(ARGS)
 
 test: $(VENV) $(NODE_MODULES) ## Run the tests; ARGS="-k budget" picks some
-	@$(RUN) .venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN) .venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: $(VENV) ## Check style, types, who imports whom, and the compose file
 	.venv/bin/ruff check .
