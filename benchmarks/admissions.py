@@ -40,7 +40,8 @@ CALL_SECONDS = 0.01
 NOTE = (
     f"Each admission asks one closed circuit and takes of {len(ASKING.rates)} limits, which all callers share; a call "
     f"then takes {1_000 * CALL_SECONDS:g} ms, reports its success, and the next one asks. What the store lets through "
-    "is committed to the disk, in one round trip for all callers of a process who ask meanwhile."
+    "is answered in one round trip for all callers of a process who ask meanwhile, and committed to the disk before "
+    "where a limit is half used up."
 )
 
 

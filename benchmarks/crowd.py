@@ -39,7 +39,7 @@ class Sizes:
     times: int
 
 
-FULL = Sizes(runs=200, turns=20, times=3)
+FULL = Sizes(runs=200, turns=8, times=2)
 SMOKE = Sizes(runs=10, turns=3, times=1)
 
 
@@ -83,7 +83,7 @@ async def measure(here: Stand, *, smoke: bool) -> Section:
         "cores: the server, the scripted model, and who starts and waits. By the server's clock a call or a workflow "
         "task waits from its being scheduled until the worker starts it; a workflow task that isn't taken in time by "
         "the worker that remembers its run is given to whoever is free, who reads the run anew. A worker remembers "
-        "what runs have read, of 500 runs and 10,000 turns at most, those that ended included. Memory is the resident "
+        "what runs have read, of 500 runs and 128 MiB at most, those that ended included. Memory is the resident "
         "set of the worker's process, which only Linux tells."
     )
     return Section(f"{sizes.runs} runs at once on one worker", rows, [note], ("Tether", ""))
