@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--smoke] [--only NAME] [--write]`: measure, and tell the figures."""
+"""`python -m benchmarks [--smoke] [--only NAME ...] [--write]`: measure, and tell the figures."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def main() -> int:
     """Run the benchmarks; 1 where a figure is so far off that no noise explains it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Tether beside a bare loop.")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: only whether it works")
-    parser.add_argument("--only", choices=list(BENCHMARKS), help="one benchmark")
+    parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), help="some of the benchmarks")
     parser.add_argument("--write", action="store_true", help=f"write the figures into {README.name}")
     asked = parser.parse_args()
     if asked.write and asked.smoke:
         parser.error("--write takes full sizes: leave --smoke out")
-    names = [asked.only] if asked.only else list(BENCHMARKS)
+    names = asked.only or list(BENCHMARKS)
     sections = asyncio.run(_measure(names, smoke=asked.smoke))
     console = Console(width=None if sys.stdout.isatty() else 160)
     for section in sections:
